@@ -1,0 +1,1 @@
+"""twolane: if this task vanishes, does a human need to know?"""
