@@ -1,0 +1,1 @@
+"""The FastAPI door: the middleware, `Lanes`, the wrapped lifespan."""

@@ -1,0 +1,191 @@
+"""A message and its envelope: the versioned ASCII JSON that lies in a queue (DESIGN.md section 6).
+
+Here: the value, encode and decode. Not here: arguments (engine/arguments.py) and ids (engine/ids.py).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from twolane.values.blob import BlobRef
+from twolane.values.errors import EnvelopeTooNew, EnvelopeUnreadable
+
+VERSION = 1
+_KNOWN = frozenset(
+    [
+        "v",
+        "id",
+        "task",
+        "queue",
+        "args",
+        "args_blob",
+        "sent_at",
+        "expires_at",
+        "policy",
+        "trace",
+        "parent",
+        "continuation",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """A message that goes on with the work of another one.
+
+    Attributes:
+        number: how many continuations came before, from 1.
+        cursor: the checkpoint it goes on from.
+        deadline_at: when all of them together must be done, in epoch seconds.
+    """
+
+    number: int
+    cursor: Any
+    deadline_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePolicy:
+    """The part of a policy that a stranger needs who does not know the task.
+
+    Attributes:
+        max_attempts: how many attempts the message has.
+        timeout_s: the longest one attempt may take, in seconds.
+        patience_s: how long it waits for somebody who understands it, in seconds.
+    """
+
+    max_attempts: int
+    timeout_s: float
+    patience_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One stored request to run a task.
+
+    Attributes:
+        id: a UUIDv7, made by the sender.
+        task: the task's name.
+        queue: the queue's name.
+        args: the arguments by name, as JSON values; None where they lie in `args_blob`.
+        args_blob: where the arguments lie if they are too large for the body.
+        sent_at: when it was sent, in epoch seconds.
+        expires_at: when it is dead if it still waits, in epoch seconds; None: never.
+        policy: what a stranger needs to know.
+        trace: the trace context of the sender.
+        parent: the id of the message whose task sent this one.
+        continuation: set if it goes on with another one's work.
+        extra: fields of the envelope that this version does not know; kept.
+    """
+
+    id: str
+    task: str
+    queue: str
+    args: Mapping[str, Any] | None
+    sent_at: float
+    policy: MessagePolicy
+    args_blob: BlobRef | None = None
+    expires_at: float | None = None
+    trace: Mapping[str, str] = field(default_factory=dict)
+    parent: str | None = None
+    continuation: Continuation | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def encode(message: Message) -> str:
+    """Write a message as its envelope: one line of ASCII JSON.
+
+    Raises:
+        ValueError: an argument is NaN, infinite or an integer too long to write.
+        TypeError: an argument is no JSON value.
+    """
+    policy = message.policy
+    envelope: dict[str, Any] = {
+        "v": VERSION,
+        "id": message.id,
+        "task": message.task,
+        "queue": message.queue,
+        "sent_at": message.sent_at,
+        "policy": {
+            "max_attempts": policy.max_attempts,
+            "timeout_s": policy.timeout_s,
+            "patience_s": policy.patience_s,
+        },
+        "trace": message.trace,
+    }
+    if message.args_blob is None:
+        envelope["args"] = message.args
+    else:
+        envelope["args_blob"] = message.args_blob.to_json()
+    if message.expires_at is not None:
+        envelope["expires_at"] = message.expires_at
+    if message.parent is not None:
+        envelope["parent"] = message.parent
+    if (more := message.continuation) is not None:
+        envelope["continuation"] = {
+            "number": more.number,
+            "cursor": more.cursor,
+            "deadline_at": more.deadline_at,
+        }
+    if message.extra:
+        envelope = {**message.extra, **envelope}
+    return json.dumps(envelope, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def decode(body: str) -> Message:
+    """Read an envelope.
+
+    Raises:
+        EnvelopeUnreadable: the body is no envelope.
+        EnvelopeTooNew: it is one of a newer version.
+    """
+    try:
+        envelope = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise EnvelopeUnreadable(f"the body is not JSON: {error}") from None
+    if not isinstance(envelope, dict):
+        raise EnvelopeUnreadable("the body is JSON but no object")
+    version = envelope.get("v")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise EnvelopeUnreadable("the body has no envelope version `v`")
+    if version > VERSION:
+        raise EnvelopeTooNew(f"the envelope has version {version}, this twolane reads up to {VERSION}")
+    try:
+        return _read(envelope)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise EnvelopeUnreadable(f"the envelope lacks or spoils a field: {error!r}") from None
+
+
+def _read(envelope: dict[str, Any]) -> Message:
+    args, blob, more = envelope.get("args"), envelope.get("args_blob"), envelope.get("continuation")
+    if (blob is None) == (args is None) or not isinstance(args, (dict, type(None))):
+        raise ValueError("an envelope has either args, an object, or args_blob")
+    policy = envelope["policy"]
+    return Message(
+        id=_text(envelope, "id"),
+        task=_text(envelope, "task"),
+        queue=_text(envelope, "queue"),
+        args=args,
+        args_blob=None if blob is None else BlobRef.from_json(blob),
+        sent_at=float(envelope["sent_at"]),
+        expires_at=None if envelope.get("expires_at") is None else float(envelope["expires_at"]),
+        policy=MessagePolicy(
+            int(policy["max_attempts"]), float(policy["timeout_s"]), float(policy["patience_s"])
+        ),
+        trace={str(key): str(value) for key, value in envelope.get("trace", {}).items()},
+        parent=None if envelope.get("parent") is None else _text(envelope, "parent"),
+        continuation=None
+        if more is None
+        else Continuation(int(more["number"]), more["cursor"], float(more["deadline_at"])),
+        extra={key: value for key, value in envelope.items() if key not in _KNOWN},
+    )
+
+
+def _text(envelope: dict[str, Any], name: str) -> str:
+    value = envelope[name]
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} is a string")
+    return value
