@@ -8,7 +8,7 @@ are the docstrings of the entries; tests/contract runs them on every backend.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -371,6 +371,14 @@ class Queue(Protocol):
 
     def next_visible_at(self, queues: tuple[str, ...]) -> float | None:
         """When the next waiting message of these queues becomes visible, in epoch seconds; None: none waits."""
+        ...
+
+    def listen(self, on_visible: Callable[[], None]) -> Callable[[], None]:
+        """Call `on_visible` whenever messages may have become visible, from this process or another.
+
+        It is called from any thread, must return at once and may be called for nothing; a call can be
+        missed, so a worker also polls slowly. Answers the function that ends it, safe to call twice.
+        """
         ...
 
     def close(self) -> None:
