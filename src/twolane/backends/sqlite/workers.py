@@ -66,5 +66,7 @@ def listed_workers(connection: sqlite3.Connection) -> list[WorkerInfo]:
 
 
 def _names(stored: str) -> tuple[str, ...]:
-    names: Any = from_json(stored)
-    return tuple(map(str, names)) if isinstance(names, list) else ()
+    try:
+        return tuple(map(str, from_json(stored) or ()))
+    except TypeError:  # put in by hand: no list
+        return ()
