@@ -52,10 +52,11 @@ class MemoryQueue(MemoryRecords):
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
-        self._crashed: list[str] = []
+        self._crashed: set[str] = set()
         self._numbers = count(1)
         self._listeners: dict[int, Callable[[], None]] = {}
         self._woken = False
+        self._alert_numbers = count(1)
         self._verbs: dict[type[q.Entry[Any]], Callable[[Any], Any]] = {
             q.Send: lambda entry: self._send(entry.messages),
             q.Receive: self._receive,
@@ -105,9 +106,9 @@ class MemoryQueue(MemoryRecords):
         self._listeners.clear()
 
     def crash(self, worker: str) -> None:
-        """For tests: this worker is dead; the next Reap or Receive notices."""
+        """For tests: a registered worker is dead; the next Reap notices."""
         with self._lock:
-            self._crashed.append(worker)
+            self._crashed.add(worker)
 
     # Sending
 
@@ -145,16 +146,16 @@ class MemoryQueue(MemoryRecords):
     # Receiving and holding
 
     def _receive(self, entry: q.Receive) -> tuple[q.Delivery, ...]:
-        self._reap(q.Reap())
-        known = {"", *(name for worker in self._workers.values() for name in worker.tasks)}
+        known = {"", *(entry.tasks or ()), *(name for each in self._workers.values() for name in each.tasks)}
         rows = [row for row in self._rows.values() if self._is_for(entry, row.record, known)]
+        rows.sort(key=lambda row: row.record.visible_at)
         for row in rows:
             if row.record.attempt > row.message.max_attempts:
                 row.change(attempt=row.message.max_attempts)
                 self._bury(row, Reason.USED_UP)
-        rows = [row for row in rows if row.record.state is State.WAITING]
-        suspects = [row for row in rows if row.suspect]
-        chosen = suspects[:1] if suspects and entry.idle else [row for row in rows if not row.suspect]
+        suspects = [row for row in rows if row.suspect and row.record.state is State.WAITING]
+        others = [row for row in rows if not row.suspect and row.record.state is State.WAITING]
+        chosen = suspects[:1] if suspects and entry.idle else others
         return tuple(self._hand_out(row, entry) for row in chosen[: entry.limit])
 
     def _is_for(self, entry: q.Receive, kept: Record, known: set[str]) -> bool:
@@ -214,26 +215,25 @@ class MemoryQueue(MemoryRecords):
         row = self._held(entry.receipt)
         if row is None:
             return q.Settled(held=False)
-        capped_s = None
+        after_s = min(max(getattr(entry, "after_s", 0.0), 0.0), MAX_PAUSE_S)
         match entry:
             case q.AckDelivery():
                 self._ack(row, entry)
-            case q.RetryDelivery(_, after_s, failure, outcome):
-                capped_s = MAX_PAUSE_S if after_s > MAX_PAUSE_S else None
-                row.waits_since, row.suspect = None, False
-                row.note(outcome, failure)
-                self._back(row, min(after_s, MAX_PAUSE_S), charge=True)
-            case q.WaitDelivery(_, after_s):
+            case q.RetryDelivery():
+                row.waits_since = None
+                row.note(entry.outcome, entry.failure)
+                self._back(row, after_s, charge=True)
+            case q.WaitDelivery():
                 row.waits_since = row.waits_since or self._now()
                 self._back(row, after_s)
-            case q.DeadLetterDelivery(_, reason, failure, public, outcome):
-                row.note(outcome, failure)
-                self._bury(row, reason, public)
+            case q.DeadLetterDelivery():
+                row.note(entry.outcome, entry.failure)
+                self._bury(row, entry.reason, entry.public)
             case q.CancelDelivery():
                 self._end(row, State.CANCELLED)
             case _:
                 self._back(row)
-        return q.Settled(held=True, after_s=capped_s)
+        return q.Settled(held=True, after_s=after_s if after_s < getattr(entry, "after_s", 0.0) else None)
 
     def _ack(self, row: Row, entry: q.AckDelivery) -> None:
         before, receipt = row.record, row.receipt
@@ -246,12 +246,11 @@ class MemoryQueue(MemoryRecords):
 
     def _back(self, row: Row, after_s: float = 0.0, *, charge: bool = False) -> None:
         """Waiting again; one whose cancellation was asked for ends here."""
+        row.receipt, self._woken = None, True
+        visible_at = self._now() + after_s
+        row.change(state=State.WAITING, visible_at=visible_at, attempt=row.record.attempt + charge)
         if row.record.cancel_requested:
             self._end(row, State.CANCELLED)
-        else:
-            row.receipt, self._woken = None, True
-            attempt = row.record.attempt + charge
-            row.change(state=State.WAITING, visible_at=self._now() + after_s, attempt=attempt)
 
     def _end(self, row: Row, state: State, **changes: Any) -> None:
         row.receipt = None
@@ -259,7 +258,7 @@ class MemoryQueue(MemoryRecords):
 
     def _bury(self, row: Row, reason: Reason, public: str | None = None) -> None:
         self._end(row, State.DEAD, reason=reason, public=public)
-        self._alerts.append(Alert(len(self._alerts) + 1, self._now(), row))
+        self._alerts.append(Alert(next(self._alert_numbers), self._now(), row))
 
     # By id, by a human
 
@@ -275,7 +274,8 @@ class MemoryQueue(MemoryRecords):
             case q.Redrive(), State.DEAD:
                 self._redrive(row, entry)
             case q.Discard(), State.DEAD:
-                self._end(row, State.DISCARDED)
+                self._end(row, State.DISCARDED, reason=None)
+                row.message, row.attempts = replace(row.message, body="", blobs=()), []
             case _:
                 pass
         return row.record.state
@@ -286,8 +286,9 @@ class MemoryQueue(MemoryRecords):
         if entry.body is not None:
             _check_body(entry.id, entry.body, self.max_body_bytes)
             row.message = replace(row.message, body=entry.body, digest=entry.digest or row.message.digest)
+            row.change(cursor=None, done=None, total=None, progressed_at=None)
         row.suspect, row.crash_cursor, row.waits_since = False, None, None
-        row.change(attempt=1, finished_at=None, reason=None, public=None, crashes=0)
+        row.change(attempt=1, finished_at=None, reason=None, public=None, crashes=0, cancel_requested=False)
         self._back(row)
 
     # Workers
@@ -305,7 +306,7 @@ class MemoryQueue(MemoryRecords):
 
     def _reap(self, _: q.Reap) -> q.Reaped:
         now = self._now()
-        dead, self._crashed = tuple(self._crashed), []
+        dead = tuple(worker for worker in self._workers if worker in self._crashed)
         crashed = [row for worker in dead for row in self._running_on(worker)]
         expired = [row for row in self._rows.values() if row.receipt and row.record.visible_at <= now]
         for worker in dead:
@@ -325,8 +326,7 @@ class MemoryQueue(MemoryRecords):
         guilty = row.suspect and kept.cursor == row.crash_cursor
         row.suspect, row.crash_cursor = True, kept.cursor
         row.change(crashes=kept.crashes + 1)
-        if guilty:
-            row.note("crashed", self._failure(row, "ProcessDied", "the process that ran it died"))
+        row.note("crashed", self._failure(row, "ProcessDied", "the process that ran it died"))
         if row.record.crashes >= MAX_CRASHES:
             self._bury(row, Reason.CRASHED)
         elif guilty:
@@ -365,15 +365,14 @@ class MemoryQueue(MemoryRecords):
 
     def _prune(self, entry: q.Prune) -> int:
         until = self._now() - entry.keep_s
-        old = [
-            row.record
-            for row in self._rows.values()
-            if row.record.state in FINISHED and (row.record.finished_at or 0.0) <= until
-        ][: entry.limit]
-        for record in old:
+        owed = {alert.row.record.id for alert in self._alerts if not alert.told}
+        finished = [row.record for row in self._rows.values() if row.record.state in FINISHED]
+        old = [each for each in finished if (each.finished_at or 0.0) <= until and each.id not in owed]
+        for record in old[: entry.limit]:
             del self._rows[record.id]
-            self._pruned[record.state] = self._pruned.get(record.state, 0) + 1
-        return len(old)
+            self._pruned[record.queue, record.state] += 1
+        self._alerts = [alert for alert in self._alerts if alert.row.record.id in self._rows]
+        return len(old[: entry.limit])
 
 
 def _as_json(value: Any) -> Any:

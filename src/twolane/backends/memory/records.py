@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -64,7 +65,7 @@ class MemoryRecords:
         self._rows: dict[str, Row] = {}
         self._workers: dict[str, WorkerInfo] = {}
         self._alerts: list[Alert] = []
-        self._pruned: dict[State, int] = {}
+        self._pruned: Counter[tuple[str, State]] = Counter()
 
     def get(self, message_id: str) -> Record | None:
         with self._lock:
@@ -74,13 +75,14 @@ class MemoryRecords:
     def body(self, message_id: str) -> str | None:
         with self._lock:
             row = self._rows.get(message_id)
-            return row.message.body if row else None
+            return None if row is None or row.record.state is State.DISCARDED else row.message.body
 
     def list_dead(self, *, task: str | None = None, limit: int = 100) -> list[DeadLetter]:
         with self._lock:
             dead = [row.letter() for row in self._rows.values() if row.record.state is State.DEAD]
         mine = [letter for letter in dead if task in (None, letter.record.task)]
-        return sorted(mine, key=lambda letter: letter.record.finished_at or 0.0, reverse=True)[:limit]
+        mine.sort(key=lambda letter: letter.record.finished_at or 0.0)
+        return mine[::-1][:limit]
 
     def dead_letter(self, message_id: str) -> DeadLetter | None:
         with self._lock:
@@ -89,25 +91,25 @@ class MemoryRecords:
 
     def stats(self) -> Stats:
         with self._lock:
-            rows = list(self._rows.values())
+            queues = {row.record.queue for row in self._rows.values()} | {queue for queue, _ in self._pruned}
             told = sum(alert.told for alert in self._alerts)
             return Stats(
-                queues={name: self._queue_stats(name) for name in sorted({row.record.queue for row in rows})},
-                accepted=len(rows) + sum(self._pruned.values()),
-                pruned=dict(self._pruned),
+                queues={queue: self._queue_stats(queue) for queue in queues},
+                accepted=len(self._rows) + self._pruned.total(),
+                pruned={state: sum(self._pruned[queue, state] for queue in queues) for state in State},
                 workers=tuple(self._workers.values()),
                 owed_alerts=len(self._alerts) - told,
                 told_alerts=told,
             )
 
-    def _queue_stats(self, name: str) -> QueueStats:
-        now = self._now()
-        rows = [row for row in self._rows.values() if row.record.queue == name]
+    def _queue_stats(self, queue: str) -> QueueStats:
+        rows = [row for row in self._rows.values() if row.record.queue == queue]
+        states = Counter(row.record.state for row in rows)
         waiting = [row for row in rows if row.record.state is State.WAITING]
-        ages = [now - row.record.sent_at for row in waiting if row.record.visible_at <= now]
+        age_s = self._now() - min((row.record.visible_at for row in waiting), default=float("inf"))
         return QueueStats(
-            counts={state: sum(row.record.state is state for row in rows) for state in State},
-            oldest_age_s=max(ages, default=None),
+            counts={state: states[state] for state in State},
+            oldest_age_s=age_s if age_s >= 0 else None,
             not_understood=sum(row.waits_since is not None for row in waiting),
         )
 
