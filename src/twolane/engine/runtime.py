@@ -6,10 +6,12 @@ workers opens nothing.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from twolane.contracts.blobs import Blobs
@@ -19,11 +21,19 @@ from twolane.contracts.records import Records
 from twolane.engine.background import Background
 from twolane.engine.batcher import Batcher
 from twolane.engine.limits import Limits
+from twolane.engine.run import Observer, Surroundings, unobserved
 from twolane.engine.sender import Sender
 from twolane.engine.task import Registry, Sendable
+from twolane.engine.telling import tell_log
+from twolane.engine.threads import Threads
+from twolane.engine.upkeep import Upkeep
 from twolane.engine.uploads import PendingBlob, pending
+from twolane.engine.worker import Worker
 from twolane.values.errors import UsageError
+from twolane.values.record import WorkerInfo
 from twolane.values.ticket import Lane, Ticket
+
+log = logging.getLogger("twolane.runtime")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,11 @@ class Runtime:
         open_stores: makes the backends, at first use.
         new_id: makes a message's id.
         limits: sizes and bounds.
+        in_app: whether the app's process runs a worker.
+
+    Attributes:
+        observer: told each step of each delivery, for tests.
+        on_stuck: called when too many sync tasks are stuck; a worker process replaces itself then.
     """
 
     def __init__(
@@ -62,7 +77,10 @@ class Runtime:
         *,
         new_id: Callable[[], str],
         limits: Limits,
+        in_app: bool = True,
     ) -> None:
+        self.observer: Observer = unobserved
+        self.on_stuck: Callable[[], None] = _report_stuck
         self.registry = registry
         self.clock = clock
         self.limits = limits
@@ -71,6 +89,10 @@ class Runtime:
         self._open_stores = open_stores
         self._opened: _Open | None = None
         self._guard = threading.Lock()
+        self._kind: str | None = "in_app" if in_app else None
+        self._queues: tuple[str, ...] = ()
+        self._worker: Worker | None = None
+        self._threads: Threads | None = None
 
     @property
     def sender(self) -> Sender:
@@ -119,6 +141,83 @@ class Runtime:
         (sent,) = self.sender.store_blocking([prepared])
         return Ticket(id=sent.id, task=prepared.task.name, lane=Lane.QUEUE)
 
+    def work_as(self, kind: str, *, queues: Sequence[str] = (), slots: int | None = None) -> None:
+        """Say what worker `start` starts.
+
+        Args:
+            kind: `process` for a worker process, `in_app` for one beside the endpoints.
+            queues: the queues it serves; empty: those of the tasks.
+            slots: how many deliveries it runs at a time; None: the default.
+        """
+        self._kind = kind
+        self._queues = tuple(queues)
+        if slots is not None:
+            self.limits = replace(self.limits, slots=slots)
+
+    async def start(self) -> None:
+        """Start the worker of this process, if it has one; in the app's event loop.
+
+        Raises:
+            DefinitionError: a task whose arguments cannot be stored.
+            QueueError: the queue cannot be used.
+        """
+        tasks = self.registry.queue_tasks()
+        if self._kind is None or not tasks:
+            return
+        for task in tasks:
+            _ = task.arguments.model  # what cannot be stored is said at start, not at the first send
+        await asyncio.to_thread(self._open)
+        self._threads = Threads(self.limits.sync_threads, name="twolane-task")
+        self._worker = self._make_worker(self._kind, self._threads)
+        await self._worker.start()
+
+    def begin_stop(self) -> None:
+        """Take nothing new; in the loop's thread, at the first sign of a shutdown. A second call hurries."""
+        if self._worker is not None:
+            self._worker.stop_receiving()
+        self.background.begin_stop()
+
+    def hurry(self) -> None:
+        """Do not wait for the grace time to end; in the loop's thread."""
+        if self._worker is not None:
+            self._worker.hurry()
+
+    async def stop(self, grace_s: float | None = None) -> None:
+        """Drain both lanes within the grace time, then close the stores.
+
+        Args:
+            grace_s: how long running work may take to finish, in seconds; None: the limits'.
+        """
+        self.begin_stop()
+        grace_s = self.limits.grace_s if grace_s is None else grace_s
+        worker, self._worker = self._worker, None
+        draining = [self.background.drain(grace_s)]
+        if worker is not None:
+            draining.append(worker.drain(grace_s))
+        await asyncio.gather(*draining)
+        if self._threads is not None:
+            self._threads.close()
+        await asyncio.to_thread(self.close)
+
+    def _make_worker(self, kind: str, threads: Threads) -> Worker:
+        stores, tasks = self.stores, self.registry.queue_tasks()
+        info = WorkerInfo(
+            id=self.new_id(),
+            pid=os.getpid(),
+            kind=kind,
+            queues=self._queues or tuple(sorted({"default", *(task.queue for task in tasks)})),
+            tasks=tuple(task.name for task in tasks),
+            slots=self.limits.slots,
+            started_at=self.clock.now(),
+        )
+        around = Surroundings(self.registry, stores.blobs, self.batcher, self.clock, threads, self.observer)
+        upkeep = Upkeep(
+            self.batcher, stores.records, stores.blobs, self.clock, limits=self.limits, target=tell_log
+        )
+        return Worker(
+            info, stores.queue, around, limits=self.limits, upkeep=upkeep, on_stuck=self.on_stuck
+        )
+
     def close(self) -> None:
         """Flush and close the stores; they open again at the next use. Blocks."""
         with self._guard:
@@ -144,3 +243,10 @@ class Runtime:
                 )
                 self._opened = _Open(os.getpid(), stores, batcher, sender)
             return self._opened
+
+
+def _report_stuck() -> None:
+    log.critical(
+        "too many sync tasks ignore their time-out: this process takes no more sync work of the queue lane. "
+        "Restart it; give the tasks time-outs of their own, or call ctx.checkpoint in their loops."
+    )
