@@ -12,7 +12,7 @@ from twolane.values.outcome import Decision, Failure, Outcome, Reason
 from twolane.values.policy import MAX_PAUSE_S, UNKNOWN_TASK_PAUSE_S, Policy
 
 
-def decide(outcome: Outcome, attempt: int, policy: Policy, jitter: float) -> Decision:  # noqa: C901, PLR0911 - one arm an outcome
+def decide(outcome: Outcome, attempt: int, policy: Policy, jitter: float) -> Decision:  # noqa: C901 - one arm an outcome
     """Turn an outcome into a decision (DESIGN.md section 4).
 
     Args:

@@ -1,0 +1,236 @@
+"""The SQLite queue: many entries, one transaction, one fsync (contracts.queue.Queue).
+
+    write lock -> BEGIN IMMEDIATE -> each entry in a savepoint of its own -> COMMIT (fsync)
+               -> checkpoint if due -> unlock -> wake listeners -> answers
+
+What an entry does stands in the room of its verb; which room, in `_ROOMS` below.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from twolane.backends.sqlite import (
+    alerts,
+    holding,
+    letters,
+    pruning,
+    reaping,
+    receiving,
+    sends,
+    settling,
+    workers,
+)
+from twolane.backends.sqlite.connection import explain
+from twolane.backends.sqlite.exits import close_at_exit
+from twolane.backends.sqlite.forking import abandon_after_fork, never_close
+from twolane.backends.sqlite.liveness import Liveness
+from twolane.backends.sqlite.readers import Readers
+from twolane.backends.sqlite.records import next_visible_at
+from twolane.backends.sqlite.transaction import Transaction
+from twolane.backends.sqlite.wake import Listener, Notifier
+from twolane.backends.sqlite.write_lock import WriteLock
+from twolane.backends.sqlite.writer import Writer
+from twolane.contracts import queue as contract
+from twolane.contracts.clock import Clock
+from twolane.values.errors import QueueError, QueueMissing, SendRefused, TwolaneError
+
+MAX_BODY_BYTES = 1024 * 1024
+
+_logger = logging.getLogger("twolane.sqlite")
+
+_ROOMS: dict[type[Any], Callable[[Transaction, Any], Any]] = {
+    contract.Send: sends.send,
+    contract.Receive: receiving.receive,
+    contract.Extend: holding.extend,
+    contract.SaveCheckpoint: holding.save_checkpoint,
+    contract.AckDelivery: settling.ack,
+    contract.RetryDelivery: settling.retry,
+    contract.WaitDelivery: settling.wait,
+    contract.ReleaseDelivery: settling.release,
+    contract.DeadLetterDelivery: settling.die,
+    contract.CancelDelivery: settling.cancel,
+    contract.CancelMessage: letters.cancel_message,
+    contract.Redrive: letters.redrive,
+    contract.Discard: letters.discard,
+    contract.Register: workers.register,
+    contract.Unregister: workers.unregister,
+    contract.Reap: reaping.reap,
+    contract.TakeAlerts: alerts.take_alerts,
+    contract.MarkTold: alerts.mark_told,
+    contract.Prune: pruning.prune,
+}
+
+
+class SqliteQueue:
+    """A queue in one SQLite file, opened at the first flush.
+
+    Args:
+        path: where the database lies.
+        clock: the time of leases, delays and records.
+        create: make the file where there is none.
+        max_pages: the largest size in pages of 4 KiB; None: what the disk holds.
+    """
+
+    capabilities = contract.Capabilities(
+        durable=True, detects_stale=True, release_is_free=True, knows_crashes=True
+    )
+    max_body_bytes = MAX_BODY_BYTES
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        clock: Clock,
+        create: bool = True,
+        max_pages: int | None = None,
+    ) -> None:
+        self.path = Path(path).resolve()
+        self._clock = clock
+        self._guard = threading.Lock()
+        self._write_lock = WriteLock(self.path)
+        self._writer = Writer(self.path, create=create, max_pages=max_pages)
+        self._readers = Readers(self.path)
+        self._liveness = Liveness(self.path)
+        self._notifier = Notifier(self.path)
+        self._listener: Listener | None = None
+        self._listening: list[Callable[[], None]] = []
+        self._forked = False
+        abandon_after_fork(self)
+        close_at_exit(self)
+
+    def flush(self, entries: Sequence[contract.Entry[Any]]) -> list[Any]:
+        """Carry out entries as one, in order.
+
+        Where the queue cannot even begin, every answer is the reason: nothing happened.
+
+        Raises:
+            QueueError: the commit failed; what became of the entries is unknown.
+        """
+        with self._guard:
+            self._refuse_in_child()
+            try:
+                with self._write_lock:
+                    answers, made_visible = self._carry_out(entries)
+            except OSError as error:
+                refused = explain(error, self.path)
+                return [_refusal(entry, refused) for entry in entries]
+            if made_visible:
+                self._wake()
+            return answers
+
+    def next_visible_at(self, queues: tuple[str, ...]) -> float | None:
+        """When the next waiting message of these queues becomes visible."""
+        self._refuse_in_child()
+        try:
+            return self._readers.read(lambda connection: next_visible_at(connection, queues))
+        except QueueMissing:
+            return None
+
+    def listen(self, on_visible: Callable[[], None]) -> Callable[[], None]:
+        """Call `on_visible` after each commit that made something visible, here or in another process."""
+        self._listening.append(on_visible)
+        if self._listener is None:
+            try:
+                self._listener = Listener(self.path, self._call_listeners)
+            except OSError as error:
+                _logger.warning("no wake-up from other processes, polling instead: %s", error)
+
+        def end() -> None:
+            with suppress(ValueError):
+                self._listening.remove(on_visible)
+
+        return end
+
+    def close(self) -> None:
+        """Close what is open; twice is harmless. Workers that are still registered read as dead."""
+        if self._forked:
+            return
+        with self._guard:
+            if self._listener is not None:
+                self._listener.close()
+                self._listener = None
+            self._listening.clear()
+            self._readers.close()
+            with suppress(OSError), self._write_lock:
+                self._writer.drop()
+                self._liveness.close()
+            self._notifier.close()
+            self._write_lock.close()
+
+    def abandon(self) -> None:
+        """In a forked child: the parent's connection is left alone, and this queue refuses to be used."""
+        connection = self._writer.abandon()
+        if connection is not None:
+            never_close(connection)
+            self._forked = True
+
+    def _carry_out(self, entries: Sequence[contract.Entry[Any]]) -> tuple[list[Any], bool]:
+        try:
+            connection = self._writer.begin()
+        except QueueError as error:
+            return [_refusal(entry, error) for entry in entries], False
+        tx = Transaction(connection, self._clock.now(), self._liveness, self._notifier, self.max_body_bytes)
+        try:
+            answers = [self._answer(tx, entry) for entry in entries]
+            self._writer.commit()
+        except _AllRolledBack as error:
+            self._writer.drop()
+            return [_refusal(entry, error.reason) for entry in entries], False
+        except BaseException:
+            self._writer.drop()
+            raise
+        for follow in tx.after_commit:
+            follow()
+        return answers, tx.made_visible
+
+    def _answer(self, tx: Transaction, entry: contract.Entry[Any]) -> Any:
+        following = len(tx.after_commit)
+        tx.connection.execute("SAVEPOINT entry")
+        try:
+            answer = _ROOMS[type(entry)](tx, entry)
+        except Exception as error:  # whatever an entry raises is its own answer
+            reason = error if isinstance(error, TwolaneError) else explain(error, self.path)
+            if not tx.connection.in_transaction:  # SQLite itself gave up the whole transaction
+                raise _AllRolledBack(explain(error, self.path)) from error
+            tx.connection.execute("ROLLBACK TO entry")
+            del tx.after_commit[following:]
+            answer = _refusal(entry, reason)
+        tx.connection.execute("RELEASE entry")
+        return answer
+
+    def _wake(self) -> None:
+        self._call_listeners()
+        self._notifier.notify(self._listener.name if self._listener else None)
+
+    def _call_listeners(self) -> None:
+        for on_visible in tuple(self._listening):
+            on_visible()
+
+    def _refuse_in_child(self) -> None:
+        if self._forked:
+            raise QueueError(
+                f"{self.path} was opened before this process was forked, and no connection survives a fork: "
+                "nothing was sent; open the queue in the child"
+            )
+
+
+class _AllRolledBack(Exception):
+    def __init__(self, reason: QueueError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+def _refusal(entry: contract.Entry[Any], reason: TwolaneError) -> TwolaneError:
+    """The answer of an entry that did not happen."""
+    if not isinstance(entry, contract.Send) or isinstance(reason, SendRefused):
+        return reason
+    refused = SendRefused(f"nothing was stored: {reason}", [message.id for message in entry.messages])
+    refused.__cause__ = reason
+    return refused

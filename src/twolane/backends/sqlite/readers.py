@@ -1,0 +1,106 @@
+"""Reading connections: a few, handed from thread to thread, closed together under the write lock.
+
+A connection a thread would be closed by whatever ends the thread, outside the lock, and the last one to
+close checkpoints.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from twolane.backends.sqlite import connection as opening
+from twolane.backends.sqlite.exits import close_at_exit
+from twolane.backends.sqlite.forking import abandon_after_fork, never_close
+from twolane.backends.sqlite.write_lock import WriteLock
+
+T = TypeVar("T")
+
+
+class Readers:
+    """As many connections as threads read at the same moment.
+
+    Args:
+        path: the database's path.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._idle: list[sqlite3.Connection] = []
+        self._all: list[sqlite3.Connection] = []
+        self._file: os.stat_result | None = None
+        self._guard = threading.Lock()
+        self._write_lock = WriteLock(path)
+        abandon_after_fork(self)
+        close_at_exit(self)
+
+    def read(self, ask: Callable[[sqlite3.Connection], T]) -> T:
+        """Call `ask` with a connection that sees one moment of the database.
+
+        Raises:
+            QueueMissing: there is no database.
+            QueueError: it cannot be read.
+        """
+        connection = self._borrow()
+        try:
+            connection.execute("BEGIN")
+            try:
+                return ask(connection)
+            finally:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise opening.explain(error, self._path) from error
+        finally:
+            self._give_back(connection)
+
+    def close(self) -> None:
+        """Close all connections that are not in use; the next read opens another."""
+        with self._guard:
+            idle, self._idle = self._idle, []
+            self._all = [connection for connection in self._all if connection not in idle]
+            if idle:
+                self._close(idle)
+            self._write_lock.close()
+
+    def abandon(self) -> None:
+        """In a forked child: leave the parent's connections alone and start anew."""
+        for connection in self._all:
+            never_close(connection)
+        self._idle, self._all = [], []
+        self._guard = threading.Lock()
+
+    def _borrow(self) -> sqlite3.Connection:
+        with self._guard:
+            self._drop_if_replaced()
+            if self._idle:
+                return self._idle.pop()
+            connection = opening.open_reader(self._path)
+            self._all.append(connection)
+            self._file = self._path.stat()
+            return connection
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        with self._guard:
+            self._idle.append(connection)
+
+    def _drop_if_replaced(self) -> None:
+        with suppress(FileNotFoundError):
+            if self._file is None or os.path.samestat(self._file, self._path.stat()):
+                return
+        idle, self._idle = self._idle, []
+        self._all = [connection for connection in self._all if connection not in idle]
+        self._close(idle)
+
+    def _close(self, connections: list[sqlite3.Connection]) -> None:
+        try:
+            with self._write_lock:
+                for connection in connections:
+                    opening.close(connection)
+        except OSError:  # a folder where no lock can be taken: nobody writes there either
+            for connection in connections:
+                opening.close(connection)

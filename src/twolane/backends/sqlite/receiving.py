@@ -1,0 +1,138 @@
+"""Handing out messages: `Receive`.
+
+One seek in the index `ready` for each queue and task the worker serves, so that any number of waiting
+messages of other tasks costs nothing. Suspects (their last process died) come first, alone, and only to a
+worker that runs nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from functools import lru_cache
+from typing import Any
+
+from twolane.backends.sqlite.rows import checkpoint_of
+from twolane.backends.sqlite.transaction import Transaction
+from twolane.backends.sqlite.transitions import bury
+from twolane.backends.sqlite.workers import listed_workers
+from twolane.contracts.queue import Delivery, Receive
+from twolane.values.outcome import Reason
+
+UNKNOWN_TO_ALL = ""
+"""The task name of a message without envelope: every worker may take and bury it."""
+
+PICK = """
+    SELECT m.seq, m.id, m.queue, m.task, m.attempt, m.max_attempts, m.waits_since, m.crashes,
+        m.cursor, m.done, m.total, m.progressed_at, bodies.body
+    FROM json_each(:queues) AS q
+    CROSS JOIN json_each(:tasks) AS t
+    CROSS JOIN messages AS m
+    LEFT JOIN bodies ON bodies.seq = m.seq
+    WHERE m.seq IN (
+        SELECT seq FROM messages
+        WHERE state = 'waiting' AND queue = q.value AND task = t.value AND suspect = :suspect
+            AND visible_at <= :now
+        ORDER BY visible_at LIMIT :limit
+    )
+    ORDER BY m.visible_at LIMIT :limit
+"""
+
+WAITING_NAMES = """
+    WITH RECURSIVE names (queue, task) AS (
+        SELECT q.value, (SELECT min(task) FROM messages WHERE state = 'waiting' AND queue = q.value)
+        FROM json_each(:queues) AS q
+        UNION ALL
+        SELECT queue, (
+            SELECT min(task) FROM messages AS m
+            WHERE state = 'waiting' AND m.queue = names.queue AND m.task > names.task
+        )
+        FROM names WHERE task IS NOT NULL
+    )
+"""
+"""Each pair of queue and task name that waits: one seek a name, however many messages."""
+
+_CLAIM = """
+    UPDATE messages SET state = 'running', deliveries = deliveries + 1, receipt = ?, worker = ?,
+        started_at = ?, visible_at = ?, alone = ?
+    WHERE seq = ?
+"""
+
+
+def receive(tx: Transaction, entry: Receive) -> tuple[Delivery, ...]:
+    """Hand out what is visible."""
+    names = _names(tx, entry)
+    if entry.limit < 1 or not names:
+        return ()
+    if entry.idle and (suspect := _hand_out(tx, entry, names, suspect=True)):
+        return suspect
+    return _hand_out(tx, entry, names, suspect=False)
+
+
+def _names(tx: Transaction, entry: Receive) -> tuple[str, ...]:
+    if entry.tasks is not None and not entry.strangers:
+        return (UNKNOWN_TO_ALL, *entry.tasks)
+    waiting = tx.connection.execute(
+        f"{WAITING_NAMES} SELECT DISTINCT task FROM names WHERE task IS NOT NULL",  # noqa: S608
+        {"queues": _as_json(entry.queues)},
+    )
+    names = {name for (name,) in waiting}
+    if entry.strangers:
+        known = [name for worker in listed_workers(tx.connection) for name in worker.tasks]
+        names -= {UNKNOWN_TO_ALL, *(entry.tasks or ()), *known}
+    return tuple(names)
+
+
+def _hand_out(
+    tx: Transaction, entry: Receive, names: tuple[str, ...], *, suspect: bool
+) -> tuple[Delivery, ...]:
+    parameters = {
+        "queues": _as_json(entry.queues),
+        "tasks": _as_json(names),
+        "suspect": suspect,
+        "now": tx.now,
+        "limit": 1 if suspect else entry.limit,
+    }
+    while True:
+        rows = tx.connection.execute(PICK, parameters).fetchall()
+        used_up = [row[0] for row in rows if row[4] > row[5]]
+        for seq in used_up:
+            bury(tx, seq, Reason.USED_UP)
+        if not used_up:
+            return _claim(tx, entry, rows, alone=suspect)
+
+
+def _claim(tx: Transaction, entry: Receive, rows: list[Any], *, alone: bool) -> tuple[Delivery, ...]:
+    lease_until = tx.now + entry.lease_s
+    nonce = secrets.token_hex(8)
+    tx.connection.executemany(
+        _CLAIM,
+        [(f"{row[0]}.{nonce}", entry.worker, tx.now, lease_until, alone, row[0]) for row in rows],
+    )
+    return tuple(
+        [
+            Delivery(
+                id=message_id,
+                queue=queue,
+                task=task,
+                body=body or "",
+                receipt=f"{seq}.{nonce}",
+                attempt=attempt,
+                received_at=tx.now,
+                lease_until=lease_until,
+                alone=alone,
+                checkpoint=checkpoint_of(cursor, done, total, progressed_at),
+                waits_since=waits_since,
+                crashes=crashes,
+            )
+            for (
+                seq, message_id, queue, task, attempt, _, waits_since, crashes,
+                cursor, done, total, progressed_at, body,
+            ) in rows
+        ]
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def _as_json(names: tuple[str, ...]) -> str:
+    return json.dumps(names)

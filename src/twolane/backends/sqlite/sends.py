@@ -1,0 +1,97 @@
+"""Storing messages: `Send`, and what a task sent with its settlement."""
+
+from __future__ import annotations
+
+import re
+
+from twolane.backends.sqlite.transaction import Transaction
+from twolane.contracts.queue import Outgoing, Send, Sent
+from twolane.values.errors import SendRefused
+
+_ALPHABET = re.compile(r"[\t\n\r -~]*")
+
+_INSERT = """
+    INSERT INTO messages (id, queue, task, digest, sent_at, visible_at, max_attempts, unique_key, parent)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+"""
+
+
+def send(tx: Transaction, entry: Send) -> tuple[Sent, ...]:
+    """Store all messages of the entry, or raise."""
+    return store(tx, entry.messages)
+
+
+def store(tx: Transaction, messages: tuple[Outgoing, ...]) -> tuple[Sent, ...]:
+    """Store messages; those that are stored already are answered as duplicates.
+
+    Raises:
+        SendRefused: one cannot be stored; the caller rolls back the others of its entry.
+    """
+    return tuple([_store(tx, message) for message in messages])
+
+
+def check_body(body: str, limit_bytes: int, message_id: str) -> None:
+    """See that a body keeps to the alphabet and the limit (L14).
+
+    Raises:
+        SendRefused: it does not.
+    """
+    if not (body.isascii() and (body.isprintable() or _ALPHABET.fullmatch(body))):
+        raise SendRefused(
+            f"message {message_id}: the body holds characters outside printable ASCII, tab and line ends; "
+            "nothing was stored",
+            [message_id],
+        )
+    if len(body) > limit_bytes:
+        raise SendRefused(
+            f"message {message_id}: the body has {len(body)} bytes, the limit is {limit_bytes}: "
+            "nothing was stored; keep large data in a blob",
+            [message_id],
+        )
+
+
+def _store(tx: Transaction, message: Outgoing) -> Sent:
+    check_body(message.body, tx.max_body_bytes, message.id)
+    cursor = tx.connection.execute(
+        _INSERT,
+        (
+            message.id,
+            message.queue,
+            message.task,
+            message.digest,
+            message.sent_at,
+            tx.now + message.delay_s,
+            message.max_attempts,
+            message.unique_key,
+            message.parent,
+        ),
+    )
+    if cursor.rowcount == 0:
+        return _stored_before(tx, message)
+    seq = cursor.lastrowid
+    tx.connection.execute("INSERT INTO bodies (seq, body) VALUES (?, ?)", (seq, message.body))
+    for key in message.blobs:
+        tx.connection.execute("INSERT OR IGNORE INTO blob_refs (seq, key) VALUES (?, ?)", (seq, key))
+    if message.delay_s <= 0:
+        tx.made_visible = True
+    return Sent(message.id)
+
+
+def _stored_before(tx: Transaction, message: Outgoing) -> Sent:
+    row = tx.connection.execute("SELECT digest FROM messages WHERE id = ?", (message.id,)).fetchone()
+    if row is not None:
+        if row[0] != message.digest:
+            raise SendRefused(
+                f"message {message.id} is stored already with another task or other arguments: "
+                "nothing was stored; send under a new id",
+                [message.id],
+            )
+        return Sent(message.id, duplicate=True)
+    (other,) = tx.connection.execute(
+        """
+        SELECT id FROM messages
+        WHERE task = ? AND unique_key = ? AND unique_key IS NOT NULL AND state IN ('waiting', 'running')
+        """,
+        (message.task, message.unique_key),
+    ).fetchone()
+    return Sent(other, duplicate=True)

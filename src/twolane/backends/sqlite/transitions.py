@@ -1,0 +1,82 @@
+"""The changes of state that several verbs make: given back, ended, dead; and what is noted of an attempt.
+
+All are called for a message whose live delivery the caller has proved, or that nobody holds.
+"""
+
+from __future__ import annotations
+
+from twolane.backends.sqlite.transaction import Transaction
+from twolane.values.outcome import Failure, Reason
+
+_MAX_DIGITS = 18  # of what surely fits a row number
+
+_GIVE_BACK = """
+    UPDATE messages SET
+        state = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'waiting' END,
+        finished_at = CASE WHEN cancel_requested THEN :now END,
+        receipt = NULL, alone = 0, visible_at = :visible_at,
+        attempt = attempt + :charge, suspect = suspect OR :suspect
+    WHERE seq = :seq
+"""
+
+
+def held_seq(tx: Transaction, receipt: str) -> int | None:
+    """The message that this receipt holds; None: the receipt is stale (L4)."""
+    seq = seq_of(receipt)
+    row = tx.connection.execute("SELECT seq FROM messages WHERE seq = ? AND receipt = ?", (seq, receipt))
+    return seq if row.fetchone() else None
+
+
+def seq_of(receipt: str) -> int:
+    """The row a receipt speaks of; -1: it is none of ours."""
+    head = receipt.partition(".")[0]
+    return int(head) if head.isascii() and head.isdecimal() and len(head) <= _MAX_DIGITS else -1
+
+
+def give_back(
+    tx: Transaction, seq: int, *, visible_at: float, charge: bool = False, suspect: bool = False
+) -> None:
+    """Let a running message wait again; one that somebody wants cancelled ends here instead."""
+    tx.connection.execute(
+        _GIVE_BACK,
+        {"seq": seq, "now": tx.now, "visible_at": visible_at, "charge": charge, "suspect": suspect},
+    )
+    if visible_at <= tx.now:
+        tx.made_visible = True
+
+
+def bury(tx: Transaction, seq: int, reason: Reason, public: str | None = None) -> None:
+    """Make a message a dead letter, and owe an alert from the same moment."""
+    tx.connection.execute(
+        """
+        UPDATE messages SET state = 'dead', reason = ?, public = ?, finished_at = ?, receipt = NULL,
+            alone = 0, attempt = min(attempt, max_attempts)
+        WHERE seq = ?
+        """,
+        (reason.value, None if public is None else storable(public), tx.now, seq),
+    )
+    tx.connection.execute("INSERT INTO alerts (seq, owed_at) VALUES (?, ?)", (seq, tx.now))
+
+
+def note_attempt(tx: Transaction, seq: int, outcome: str, failure: Failure) -> None:
+    """Keep what went wrong in the present attempt."""
+    tx.connection.execute(
+        """
+        INSERT INTO attempts (seq, number, outcome, error_type, message, traceback, started_at, ended_at)
+        SELECT seq, attempt, ?, ?, ?, ?, ?, ? FROM messages WHERE seq = ?
+        """,
+        (
+            outcome,
+            storable(failure.error_type),
+            storable(failure.message),
+            storable(failure.traceback),
+            failure.started_at,
+            failure.ended_at,
+            seq,
+        ),
+    )
+
+
+def storable(text: str) -> str:
+    """The text with lone surrogates written out: an exception may carry them, SQLite cannot."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,1 @@
+"""The background lane (stub until the FastAPI door lands)."""
