@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 
 from twolane.backends.sqlite import SqliteRecords
@@ -85,5 +86,5 @@ def _progress(folder: Path) -> None:
     for message_id, number in lines(folder, "steps"):
         seen[message_id].append(int(number))
     for message_id, numbers in seen.items():
-        for before, after in zip(numbers, numbers[1:], strict=False):
+        for before, after in pairwise(numbers):
             assert after in (before, before + 1), f"{message_id} went from step {before} to {after}"

@@ -94,7 +94,9 @@ class Round:
             accepted_is_the_sum(records)
         finally:
             records.close()
-        open_ = sum(q.counts.get(State.WAITING, 0) + q.counts.get(State.RUNNING, 0) for q in stats.queues.values())
+        open_ = sum(
+            q.counts.get(State.WAITING, 0) + q.counts.get(State.RUNNING, 0) for q in stats.queues.values()
+        )
         return open_ == 0 and stats.owed_alerts == 0
 
 
