@@ -1,1 +1,114 @@
-"""twolane: if this task vanishes, does a human need to know?"""
+"""twolane: if this task vanishes, does a human need to know?
+
+Every name here is public; each is loaded at its first use, so that `import twolane` loads nothing
+but what the standard library brings.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing import Annotated
+
+    from fastapi import Depends
+
+    from twolane import csvfile as csvfile
+    from twolane.engine.context import TaskContext as TaskContext
+    from twolane.engine.task import Task as Task
+    from twolane.face import Tasks as Tasks
+    from twolane.fastapi.lanes import RequestLanes, request_lanes
+    from twolane.values.blob import Blob as Blob
+    from twolane.values.errors import ArgumentsRefused as ArgumentsRefused
+    from twolane.values.errors import BlobError as BlobError
+    from twolane.values.errors import BlobTooLarge as BlobTooLarge
+    from twolane.values.errors import DefinitionError as DefinitionError
+    from twolane.values.errors import GiveUp as GiveUp
+    from twolane.values.errors import Interrupted as Interrupted
+    from twolane.values.errors import QueueError as QueueError
+    from twolane.values.errors import RetryLater as RetryLater
+    from twolane.values.errors import SendError as SendError
+    from twolane.values.errors import SendRefused as SendRefused
+    from twolane.values.errors import SendUnknown as SendUnknown
+    from twolane.values.errors import SettingsError as SettingsError
+    from twolane.values.errors import TwolaneError as TwolaneError
+    from twolane.values.errors import UsageError as UsageError
+    from twolane.values.policy import Backoff as Backoff
+    from twolane.values.ticket import Lane as Lane
+    from twolane.values.ticket import Ticket as Ticket
+
+    Lanes = Annotated[RequestLanes, Depends(request_lanes)]
+
+_HOMES = {
+    "Blob": "values.blob",
+    "TaskContext": "engine.context",
+    "Task": "engine.task",
+    "Tasks": "face",
+    "Backoff": "values.policy",
+    "Lane": "values.ticket",
+    "Ticket": "values.ticket",
+    **dict.fromkeys(
+        (
+            "ArgumentsRefused",
+            "BlobError",
+            "BlobTooLarge",
+            "DefinitionError",
+            "GiveUp",
+            "Interrupted",
+            "QueueError",
+            "RetryLater",
+            "SendError",
+            "SendRefused",
+            "SendUnknown",
+            "SettingsError",
+            "TwolaneError",
+            "UsageError",
+        ),
+        "values.errors",
+    ),
+}
+
+__all__ = [
+    "ArgumentsRefused",
+    "Backoff",
+    "Blob",
+    "BlobError",
+    "BlobTooLarge",
+    "DefinitionError",
+    "GiveUp",
+    "Interrupted",
+    "Lane",
+    "Lanes",
+    "QueueError",
+    "RetryLater",
+    "SendError",
+    "SendRefused",
+    "SendUnknown",
+    "SettingsError",
+    "Task",
+    "TaskContext",
+    "Tasks",
+    "Ticket",
+    "TwolaneError",
+    "UsageError",
+    "csvfile",
+]
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name == "Lanes":
+        value = importlib.import_module("twolane.fastapi.lanes").Lanes
+    elif name == "csvfile":
+        value = importlib.import_module("twolane.csvfile")
+    elif name in _HOMES:
+        value = getattr(importlib.import_module(f"twolane.{_HOMES[name]}"), name)
+    else:
+        raise AttributeError(f"module 'twolane' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

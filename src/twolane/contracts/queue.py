@@ -317,11 +317,13 @@ class Reaped:
         dead_workers: workers that died without a word.
         freed: how many deliveries became visible again.
         buried: how many messages became dead letters because their attempts were used up.
+        suspects: how many suspects wait for a worker that is idle.
     """
 
     dead_workers: tuple[str, ...] = ()
     freed: int = 0
     buried: int = 0
+    suspects: int = 0
 
 
 @dataclass(frozen=True, slots=True)

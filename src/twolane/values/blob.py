@@ -101,7 +101,10 @@ class Blob:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        """How pydantic reads and writes a blob: as its reference; the validation context binds it."""
+        """How pydantic reads and writes a blob: as its reference.
+
+        The context of a validation binds it (`open_blob`), that of a dump collects it (`blobs`).
+        """
         from pydantic_core import core_schema
 
         def read(value: Any, info: Any) -> Blob:
@@ -110,9 +113,11 @@ class Blob:
             opener = (info.context or {}).get("open_blob")
             return Blob(BlobRef.from_json(value), opener)
 
-        def write(value: Blob) -> dict[str, Any]:
+        def write(value: Blob, info: Any) -> dict[str, Any]:
+            if info.context is not None and "blobs" in info.context:
+                info.context["blobs"].append(value)
             return value.ref.to_json()
 
         return core_schema.with_info_plain_validator_function(
-            read, serialization=core_schema.plain_serializer_function_ser_schema(write)
+            read, serialization=core_schema.plain_serializer_function_ser_schema(write, info_arg=True)
         )

@@ -70,7 +70,6 @@ class Policy:
         max_attempts: how many attempts a message has, from 1.
         backoff: the pauses between them.
         timeout_s: the longest one attempt may take, in seconds.
-        lease_s: how long a delivery is hidden before its lease must be extended, in seconds.
         patience_s: how long a message that no worker understands is kept waiting, in seconds.
         expires_after_s: after how many seconds a message that still waits is dead; None: never.
         retry_on: exception types that are tried again; empty: all of them.
@@ -80,8 +79,12 @@ class Policy:
     max_attempts: int = 5
     backoff: Backoff = field(default_factory=Backoff)
     timeout_s: float = 300.0
-    lease_s: float = 60.0
     patience_s: float = 3600.0
     expires_after_s: float | None = None
     retry_on: tuple[type[BaseException], ...] = ()
     give_up_on: tuple[type[BaseException], ...] = ()
+
+    def __post_init__(self) -> None:
+        attempts = self.max_attempts
+        if not isinstance(attempts, int) or isinstance(attempts, bool) or attempts < 1:
+            raise ValueError(f"max_attempts takes a whole number from 1, not {attempts!r}")

@@ -1,0 +1,63 @@
+# Everything here makes its own virtual environment first; Python 3.11 or newer, make and git are enough.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+HOST ?= 127.0.0.1
+PORT ?= 8000
+ROUNDS ?= 200
+FASTAPI_VERSIONS ?= 0.121 0.130 0.140 0.150 0.160
+COMPILE = uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test kill lint bench matrix matrix-oldest requirements clean
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	@tools/venv "$(VENV)" requirements/dev.txt
+
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.ready
+	@tools/venv "$(VENV)" requirements/dev.txt requirements/bench.txt
+	@touch $@
+
+demo: $(VENV)/.ready ## a 10 MB import under kill -9, told as a story (CSV=path SEED=n JSON=1)
+	@"$(BIN)/twolane" demo $(if $(CSV),--csv "$(CSV)") $(if $(SEED),--seed "$(SEED)") $(if $(filter-out 0,$(JSON)),--json)
+
+serve: $(VENV)/.ready ## the example app at http://127.0.0.1:8000 (HOST= PORT=)
+	@"$(BIN)/uvicorn" app.main:app --app-dir examples/flights --host "$(HOST)" --port "$(PORT)"
+
+test: $(VENV)/.ready ## the tests (ARGS="tests/backends -k blobs")
+	@"$(BIN)/python" -m pytest $(ARGS)
+
+kill: $(VENV)/.ready ## the long kill test: 200 rounds of real SIGKILLs (ROUNDS=n)
+	@TWOLANE_KILL_ROUNDS="$(ROUNDS)" "$(BIN)/python" -m pytest tests/kill --timeout 7200 $(ARGS)
+
+lint: $(VENV)/.ready ## ruff, mypy, pyright, import-linter
+	@"$(BIN)/ruff" check .
+	@"$(BIN)/ruff" format --check .
+	@"$(BIN)/mypy"
+	@"$(BIN)/pyright" --pythonpath "$(BIN)/python"
+	@"$(BIN)/lint-imports"
+
+bench: $(VENV)/.bench ## how fast, beside bare sketches and peers
+	@"$(BIN)/python" -m benchmarks $(ARGS)
+
+matrix: $(foreach version,$(FASTAPI_VERSIONS),matrix-$(version)) matrix-oldest ## the FastAPI door with each FastAPI (FASTAPI_VERSIONS=)
+
+matrix-oldest: ## the FastAPI door with the oldest FastAPI and pydantic
+	@[ "$(VENV)-oldest/.ready" -nt requirements/oldest.txt ] || tools/venv "$(VENV)-oldest" requirements/oldest.txt
+	@"$(VENV)-oldest/bin/python" -m pytest tests/fastapi -p no:cacheprovider $(ARGS)
+
+matrix-%: requirements/oldest.in
+	@mkdir -p "$(VENV)-$*"
+	@sed -e '/^pydantic/d' -e 's/^fastapi.*/fastapi==$*.*/' requirements/oldest.in > "$(VENV)-$*.in"
+	@tools/venv "$(VENV)-$*" "$(VENV)-$*.in"
+	@"$(VENV)-$*/bin/python" -m pytest tests/fastapi -p no:cacheprovider $(ARGS)
+
+requirements: $(VENV)/.ready ## compile requirements/*.in anew (needs uv; it is installed into the environment where missing)
+	@command -v uv >/dev/null || "$(BIN)/python" -m pip install --quiet uv
+	@for name in dev oldest bench; do PATH="$(BIN):$$PATH" $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit; done
+
+clean: ## remove the environments and what tools cached
+	@rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

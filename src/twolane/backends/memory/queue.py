@@ -1,0 +1,401 @@
+# ruff: noqa: D102 - the contracts carry the docstrings
+"""A queue and its records in memory, as plain as the laws allow.
+
+Dictionaries under one lock; every question is answered by looking at every row. Nothing survives the
+process (capability `durable`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from twolane.backends.memory.records import Alert, MemoryRecords, Row
+from twolane.contracts import queue as q
+from twolane.contracts.clock import Clock
+from twolane.values.errors import SendRefused
+from twolane.values.outcome import Failure, Reason
+from twolane.values.policy import MAX_PAUSE_S
+from twolane.values.record import FINISHED, OwedAlert, Record, State
+
+MAX_CRASHES = 100
+"""So many crashes end a message even if each made progress: a crash loop is an end state."""
+
+_PENDING = frozenset({State.WAITING, State.RUNNING})
+_BODY = re.compile(r"[\t\r\n -~]*")
+_SETTLING = (
+    q.AckDelivery,
+    q.RetryDelivery,
+    q.WaitDelivery,
+    q.ReleaseDelivery,
+    q.DeadLetterDelivery,
+    q.CancelDelivery,
+)
+_BY_ID = (q.CancelMessage, q.Redrive, q.Discard)
+
+
+class MemoryQueue(MemoryRecords):
+    """Queue and Records (contracts) in memory.
+
+    Args:
+        clock: where time comes from.
+    """
+
+    capabilities = q.Capabilities(
+        durable=False, detects_stale=True, release_is_free=True, knows_crashes=False
+    )
+    max_body_bytes = 1024 * 1024
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self._crashed: set[str] = set()
+        self._numbers = count(1)
+        self._listeners: dict[int, Callable[[], None]] = {}
+        self._woken = False
+        self._alert_numbers = count(1)
+        self._verbs: dict[type[q.Entry[Any]], Callable[[Any], Any]] = {
+            q.Send: lambda entry: self._send(entry.messages),
+            q.Receive: self._receive,
+            q.Extend: lambda entry: tuple(self._extend(each, entry.lease_s) for each in entry.receipts),
+            q.SaveCheckpoint: self._save_checkpoint,
+            **dict.fromkeys(_SETTLING, self._settle),
+            **dict.fromkeys(_BY_ID, self._turn),
+            q.Register: self._register,
+            q.Unregister: self._unregister,
+            q.Reap: self._reap,
+            q.TakeAlerts: self._take_alerts,
+            q.MarkTold: self._mark_told,
+            q.Prune: self._prune,
+        }
+
+    # The queue
+
+    def flush(self, entries: Sequence[q.Entry[Any]]) -> list[Any]:
+        with self._lock:
+            answers = [self._carry_out(entry) for entry in entries]
+            woken, self._woken = list(self._listeners.values()) if self._woken else [], False
+        for on_visible in woken:
+            on_visible()
+        return answers
+
+    def _carry_out(self, entry: q.Entry[Any]) -> Any:
+        try:
+            return self._verbs[type(entry)](entry)
+        except (SendRefused, TypeError, ValueError) as error:
+            return error
+
+    def listen(self, on_visible: Callable[[], None]) -> Callable[[], None]:
+        number = next(self._numbers)
+        self._listeners[number] = on_visible
+
+        def end() -> None:
+            self._listeners.pop(number, None)
+
+        return end
+
+    def next_visible_at(self, queues: tuple[str, ...]) -> float | None:
+        with self._lock:
+            waiting = (row.record for row in self._rows.values() if row.record.state is State.WAITING)
+            return min((each.visible_at for each in waiting if each.queue in queues), default=None)
+
+    def close(self) -> None:
+        self._listeners.clear()
+
+    def crash(self, worker: str) -> None:
+        """For tests: a registered worker is dead; the next Reap notices."""
+        with self._lock:
+            self._crashed.add(worker)
+
+    # Sending
+
+    def _send(self, messages: Iterable[q.Outgoing]) -> tuple[q.Sent, ...]:
+        fresh: dict[str, Row] = {}
+        answers = tuple(self._admit(message, fresh) for message in messages)
+        self._rows |= fresh
+        return answers
+
+    def _admit(self, message: q.Outgoing, fresh: dict[str, Row]) -> q.Sent:
+        _check_body(message.id, message.body, self.max_body_bytes)
+        rows = self._rows | fresh
+        if stored := rows.get(message.id):
+            if stored.message.digest != message.digest:
+                raise SendRefused(f"id {message.id} is stored with another task or arguments", [message.id])
+            return q.Sent(message.id, duplicate=True)
+        if twin := _pending_twin(rows.values(), message):
+            return q.Sent(twin, duplicate=True)
+        record = Record(
+            message.id,
+            message.task,
+            message.queue,
+            State.WAITING,
+            attempt=1,
+            deliveries=0,
+            sent_at=message.sent_at,
+            visible_at=self._now() + message.delay_s,
+            parent=message.parent,
+            unique_key=message.unique_key,
+        )
+        fresh[message.id] = Row(message, record)
+        self._woken = True
+        return q.Sent(message.id)
+
+    # Receiving and holding
+
+    def _receive(self, entry: q.Receive) -> tuple[q.Delivery, ...]:
+        known = {"", *(entry.tasks or ()), *(name for each in self._workers.values() for name in each.tasks)}
+        rows = [row for row in self._rows.values() if self._is_for(entry, row.record, known)]
+        rows.sort(key=lambda row: row.record.visible_at)
+        for row in rows:
+            if row.record.attempt > row.message.max_attempts:
+                row.change(attempt=row.message.max_attempts)
+                self._bury(row, Reason.USED_UP)
+        suspects = [row for row in rows if row.suspect and row.record.state is State.WAITING]
+        others = [row for row in rows if not row.suspect and row.record.state is State.WAITING]
+        chosen = suspects[:1] if suspects and entry.idle else others
+        return tuple(self._hand_out(row, entry) for row in chosen[: entry.limit])
+
+    def _is_for(self, entry: q.Receive, kept: Record, known: set[str]) -> bool:
+        if kept.state is not State.WAITING or kept.visible_at > self._now() or kept.queue not in entry.queues:
+            return False
+        if entry.strangers:
+            return kept.task not in known
+        return entry.tasks is None or kept.task in ("", *entry.tasks)
+
+    def _hand_out(self, row: Row, entry: q.Receive) -> q.Delivery:
+        now, before = self._now(), row.record
+        until = now + entry.lease_s
+        row.receipt = f"{before.id}/{next(self._numbers)}"
+        deliveries = before.deliveries + 1
+        row.change(
+            state=State.RUNNING, deliveries=deliveries, started_at=now, visible_at=until, worker=entry.worker
+        )
+        return q.Delivery(
+            before.id,
+            before.queue,
+            before.task,
+            row.message.body,
+            row.receipt,
+            before.attempt,
+            received_at=now,
+            lease_until=until,
+            alone=row.suspect,
+            checkpoint=row.checkpoint(),
+            waits_since=row.waits_since,
+            crashes=before.crashes,
+        )
+
+    def _held(self, receipt: str) -> Row | None:
+        return next((row for row in self._rows.values() if row.receipt == receipt), None)
+
+    def _extend(self, receipt: str, lease_s: float) -> q.Holding:
+        row = self._held(receipt)
+        if row is None:
+            return q.Holding(held=False)
+        row.change(visible_at=self._now() + lease_s)
+        return q.Holding(held=True, cancel_requested=row.record.cancel_requested)
+
+    def _save_checkpoint(self, entry: q.SaveCheckpoint) -> q.Holding:
+        row = self._held(entry.receipt)
+        if row is None:
+            return q.Holding(held=False)
+        row.change(
+            cursor=_as_json(entry.cursor), done=entry.done, total=entry.total, progressed_at=self._now()
+        )
+        cleared = row.suspect and row.record.cursor != row.crash_cursor
+        row.suspect = row.suspect and not cleared
+        return q.Holding(held=True, cancel_requested=row.record.cancel_requested, cleared=cleared)
+
+    # Settling
+
+    def _settle(self, entry: Any) -> q.Settled:
+        row = self._held(entry.receipt)
+        if row is None:
+            return q.Settled(held=False)
+        after_s = min(max(getattr(entry, "after_s", 0.0), 0.0), MAX_PAUSE_S)
+        match entry:
+            case q.AckDelivery():
+                self._ack(row, entry)
+            case q.RetryDelivery():
+                row.waits_since = None
+                row.note(entry.outcome, entry.failure)
+                self._back(row, after_s, charge=True)
+            case q.WaitDelivery():
+                row.waits_since = row.waits_since or self._now()
+                self._back(row, after_s)
+            case q.DeadLetterDelivery():
+                row.note(entry.outcome, entry.failure)
+                self._bury(row, entry.reason, entry.public)
+            case q.CancelDelivery():
+                self._end(row, State.CANCELLED)
+            case _:
+                self._back(row)
+        return q.Settled(held=True, after_s=after_s if after_s < getattr(entry, "after_s", 0.0) else None)
+
+    def _ack(self, row: Row, entry: q.AckDelivery) -> None:
+        before, receipt = row.record, row.receipt
+        self._end(row, State.DONE, result=_as_json(entry.result))
+        try:
+            self._send(entry.sends)
+        except SendRefused:
+            row.record, row.receipt = before, receipt
+            raise
+
+    def _back(self, row: Row, after_s: float = 0.0, *, charge: bool = False) -> None:
+        """Waiting again; one whose cancellation was asked for ends here."""
+        row.receipt, self._woken = None, True
+        visible_at = self._now() + after_s
+        row.change(state=State.WAITING, visible_at=visible_at, attempt=row.record.attempt + charge)
+        if row.record.cancel_requested:
+            self._end(row, State.CANCELLED)
+
+    def _end(self, row: Row, state: State, **changes: Any) -> None:
+        row.receipt = None
+        row.change(state=state, finished_at=self._now(), **changes)
+
+    def _bury(self, row: Row, reason: Reason, public: str | None = None) -> None:
+        self._end(row, State.DEAD, reason=reason, public=public)
+        self._alerts.append(Alert(next(self._alert_numbers), self._now(), row))
+
+    # By id, by a human
+
+    def _turn(self, entry: Any) -> State | None:
+        row = self._rows.get(entry.id)
+        if row is None:
+            return None
+        match entry, row.record.state:
+            case q.CancelMessage(), State.WAITING:
+                self._end(row, State.CANCELLED)
+            case q.CancelMessage(), State.RUNNING:
+                row.change(cancel_requested=True)
+            case q.Redrive(), State.DEAD:
+                self._redrive(row, entry)
+            case q.Discard(), State.DEAD:
+                self._end(row, State.DISCARDED, reason=None)
+                row.message, row.attempts = replace(row.message, body="", blobs=()), []
+            case _:
+                pass
+        return row.record.state
+
+    def _redrive(self, row: Row, entry: q.Redrive) -> None:
+        if twin := _pending_twin(self._rows.values(), row.message):
+            raise SendRefused(f"{entry.id} stays dead: {twin} waits or runs under its unique key", [entry.id])
+        if entry.body is not None:
+            _check_body(entry.id, entry.body, self.max_body_bytes)
+            row.message = replace(row.message, body=entry.body, digest=entry.digest or row.message.digest)
+            row.change(cursor=None, done=None, total=None, progressed_at=None)
+        row.suspect, row.crash_cursor, row.waits_since = False, None, None
+        row.change(attempt=1, finished_at=None, reason=None, public=None, crashes=0, cancel_requested=False)
+        self._back(row)
+
+    # Workers
+
+    def _register(self, entry: q.Register) -> None:
+        self._workers[entry.worker.id] = entry.worker
+
+    def _unregister(self, entry: q.Unregister) -> None:
+        self._workers.pop(entry.worker, None)
+        for row in self._running_on(entry.worker):
+            self._back(row)
+
+    def _running_on(self, worker: str) -> list[Row]:
+        return [row for row in self._rows.values() if row.receipt is not None and row.record.worker == worker]
+
+    def _reap(self, _: q.Reap) -> q.Reaped:
+        now = self._now()
+        dead = tuple(worker for worker in self._workers if worker in self._crashed)
+        crashed = [row for worker in dead for row in self._running_on(worker)]
+        expired = [row for row in self._rows.values() if row.receipt and row.record.visible_at <= now]
+        for worker in dead:
+            self._workers.pop(worker, None)
+        for row in crashed:
+            self._after_crash(row)
+        for row in expired:
+            if row.receipt:
+                self._after_expiry(row)
+        touched = {row.record.id: row.record.state for row in (*crashed, *expired)}
+        buried = list(touched.values()).count(State.DEAD)
+        ready = [row for row in self._rows.values() if row.suspect and row.record.state is State.WAITING]
+        suspects = sum(row.record.visible_at <= now for row in ready)
+        return q.Reaped(dead, freed=len(touched) - buried, buried=buried, suspects=suspects)
+
+    def _after_crash(self, row: Row) -> None:
+        """Suspect from now on; charged only if it ran alone and got no further."""
+        kept = row.record
+        guilty = row.suspect and kept.cursor == row.crash_cursor
+        row.suspect, row.crash_cursor = True, kept.cursor
+        row.change(crashes=kept.crashes + 1)
+        row.note("crashed", self._failure(row, "ProcessDied", "the process that ran it died"))
+        if row.record.crashes >= MAX_CRASHES:
+            self._bury(row, Reason.CRASHED)
+        elif guilty:
+            self._charge(row, Reason.CRASHED)
+        else:
+            self._back(row)
+
+    def _after_expiry(self, row: Row) -> None:
+        """L3."""
+        row.note("lease_expired", self._failure(row, "LeaseExpired", "its lease ended before it was settled"))
+        self._charge(row, Reason.USED_UP)
+
+    def _charge(self, row: Row, reason: Reason) -> None:
+        if row.record.attempt >= row.message.max_attempts:
+            self._bury(row, reason)
+        else:
+            self._back(row, charge=True)
+
+    def _failure(self, row: Row, error_type: str, message: str) -> Failure:
+        now = self._now()
+        return Failure(error_type, message, started_at=row.record.started_at or now, ended_at=now)
+
+    # Alerts and pruning
+
+    def _take_alerts(self, entry: q.TakeAlerts) -> tuple[OwedAlert, ...]:
+        now = self._now()
+        due = [each for each in self._alerts if not each.told and each.hidden_until <= now][: entry.limit]
+        for alert in due:
+            alert.tries += 1
+            alert.hidden_until = now + entry.lease_s
+        return tuple(OwedAlert(each.number, each.owed_at, each.tries, each.row.letter()) for each in due)
+
+    def _mark_told(self, entry: q.MarkTold) -> None:
+        for alert in self._alerts:
+            alert.told = alert.told or alert.number in entry.numbers
+
+    def _prune(self, entry: q.Prune) -> int:
+        until = self._now() - entry.keep_s
+        owed = {alert.row.record.id for alert in self._alerts if not alert.told}
+        finished = [row.record for row in self._rows.values() if row.record.state in FINISHED]
+        old = [each for each in finished if (each.finished_at or 0.0) <= until and each.id not in owed]
+        for record in old[: entry.limit]:
+            del self._rows[record.id]
+            self._pruned[record.queue, record.state] += 1
+        self._alerts = [alert for alert in self._alerts if alert.row.record.id in self._rows]
+        return len(old[: entry.limit])
+
+
+def _as_json(value: Any) -> Any:
+    """What JSON makes of it, as in a queue that stores text."""
+    return json.loads(json.dumps(value, allow_nan=False))
+
+
+def _check_body(message_id: str, body: str, max_bytes: int) -> None:
+    """L14."""
+    if len(body) > max_bytes:
+        raise SendRefused(
+            f"{message_id}: a body of {len(body)} bytes, the limit is {max_bytes}", [message_id]
+        )
+    if not _BODY.fullmatch(body):
+        raise SendRefused(f"{message_id}: a body is printable ASCII, tab and line ends", [message_id])
+
+
+def _pending_twin(rows: Iterable[Row], message: q.Outgoing) -> str | None:
+    """The id of the message of this task that waits or runs under this message's unique key."""
+    wanted = (message.task, message.unique_key)
+    pending = (row.record for row in rows if row.record.state in _PENDING)
+    return next(
+        (each.id for each in pending if each.unique_key and (each.task, each.unique_key) == wanted), None
+    )

@@ -1,0 +1,26 @@
+"""What is wrong with a whole file; what is wrong with one row is a `Rejected`, not an error.
+
+TwolaneError
+└── CsvError                   this file cannot be imported: a sentence for the customer
+    └── CursorRefused          this cursor does not belong to this file: a sentence for the operator
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twolane.values.errors import TwolaneError
+
+
+class CsvError(TwolaneError, ValueError):
+    """The file as a whole cannot be imported; the sentence may be shown to whoever uploaded it."""
+
+
+class CursorRefused(CsvError):
+    """The cursor given as `start` is none of this version's, or was made from another file."""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return column names as a sentence shows them: quoted, the first 20, each cut at 60 characters."""
+    shown = [repr(name[:60]) for name in names[:20]]
+    return ", ".join(shown + ["..."] * (len(names) > len(shown)))

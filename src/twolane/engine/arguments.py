@@ -1,0 +1,213 @@
+"""A task's arguments: from a call to JSON by name, and back (DESIGN.md section 4).
+
+Bound to the signature, validated by pydantic when sent, and validated again when run. No pickle anywhere.
+
+The pydantic model of a task is made at its first use, so that importing twolane and defining tasks
+loads no third-party module.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, get_type_hints
+
+from twolane.values.blob import Blob
+from twolane.values.errors import ArgumentsRefused, DefinitionError
+
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+class Arguments:
+    """The arguments of one task.
+
+    Args:
+        fn: the task's function.
+        name: the task's name, for errors.
+        skip_first: the first parameter is the worker's to fill.
+
+    Attributes:
+        names: the parameters' names that a sender fills, in order.
+    """
+
+    def __init__(self, fn: Callable[..., Any], name: str, *, skip_first: bool) -> None:
+        signature = inspect.signature(fn)
+        parameters = list(signature.parameters.values())[1 if skip_first else 0 :]
+        self._signature = signature.replace(parameters=parameters)
+        self._fn = fn
+        self._task = name
+        self._parameters = parameters
+        self._positional = [p for p in parameters if p.kind not in (p.KEYWORD_ONLY, *_VARIADIC)]
+        self._hidden = {p.name for p in parameters if p.kind is p.POSITIONAL_ONLY}
+        self._model: Any = None
+        self._lock = threading.Lock()
+        self.names = tuple(p.name for p in parameters)
+
+    def fit(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Check that a call fits the signature; nothing is validated.
+
+        Raises:
+            ArgumentsRefused: one is missing, unknown, too many or given twice.
+        """
+        try:
+            self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise ArgumentsRefused(f"task {self._task}: {error}; nothing will run") from None
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments by name, as a call of the function would bind them.
+
+        Raises:
+            ArgumentsRefused: too many, or one given twice.
+        """
+        if len(args) > len(self._positional):
+            raise ArgumentsRefused(
+                f"task {self._task} takes {len(self._positional)} positional argument(s), {len(args)} were given"
+            )
+        bound: dict[str, Any] = {p.name: value for p, value in zip(self._positional, args, strict=False)}
+        for key, value in kwargs.items():
+            if key in bound:
+                raise ArgumentsRefused(f"task {self._task}: `{key}` was given twice")
+            if key in self._hidden:
+                raise ArgumentsRefused(f"task {self._task}: `{key}` is positional only")
+            bound[key] = value
+        return bound
+
+    def validate(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """The validated arguments of a send, as a pydantic model.
+
+        Raises:
+            ArgumentsRefused: which argument does not fit, and why.
+            DefinitionError: the signature cannot be stored as JSON at all.
+        """
+        from pydantic import ValidationError
+
+        try:
+            return self.model.model_validate(self.bind(args, kwargs))
+        except ValidationError as error:
+            raise ArgumentsRefused(f"task {self._task}: {reasons(error)}; nothing was stored") from None
+
+    def dump(self, validated: Any, blobs: list[Blob]) -> dict[str, Any]:
+        """Validated arguments as JSON values by name; the blobs among them are added to `blobs`.
+
+        Raises:
+            ArgumentsRefused: one that JSON cannot carry: NaN, a lone surrogate, an endless integer.
+        """
+        from pydantic_core import PydanticSerializationError
+
+        try:
+            values: dict[str, Any] = validated.model_dump(
+                mode="json", by_alias=True, warnings="error", context={"blobs": blobs}
+            )
+        except (PydanticSerializationError, ValueError, RecursionError) as error:
+            raise ArgumentsRefused(
+                f"task {self._task}: the arguments cannot be written as JSON ({error})"
+            ) from None
+        return values
+
+    def check_json(self, values: Mapping[str, Any]) -> None:
+        """Find the argument that JSON cannot carry, once writing them all has failed.
+
+        Raises:
+            ArgumentsRefused: names it.
+        """
+        for name, value in values.items():
+            try:
+                json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+            except (ValueError, TypeError, RecursionError) as error:
+                raise ArgumentsRefused(
+                    f"task {self._task}: `{name}` cannot be stored as JSON ({error}); nothing was stored"
+                ) from None
+
+    def load(self, values: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Stored JSON values as what the function is called with.
+
+        Args:
+            values: the arguments by name, as JSON values.
+            context: for types that bind themselves, such as a Blob to its store.
+
+        Raises:
+            ArgumentsRefused: what is stored does not fit the signature.
+        """
+        from pydantic import ValidationError
+
+        try:
+            model = self.model.model_validate_json(json.dumps(values), context=context)
+        except ValidationError as error:
+            raise ArgumentsRefused(f"task {self._task}: {reasons(error)}") from None
+        args: list[Any] = []
+        kwargs: dict[str, Any] = {}
+        for index, parameter in enumerate(self._parameters):
+            value = getattr(model, _field(index))
+            if parameter.kind is parameter.KEYWORD_ONLY:
+                kwargs[parameter.name] = value
+            else:
+                args.append(value)
+        return args, kwargs
+
+    @property
+    def model(self) -> Any:
+        """The pydantic model of the arguments, made at first use.
+
+        Raises:
+            DefinitionError: a parameter has a type that no JSON can carry, or takes *args or **kwargs.
+        """
+        if self._model is None:
+            with self._lock:
+                if self._model is None:
+                    self._model = self._make_model()
+        return self._model
+
+    def _make_model(self) -> Any:
+        from pydantic import ConfigDict, Field, create_model
+
+        hints = self._resolve_hints()
+        fields: dict[str, Any] = {}
+        for index, parameter in enumerate(self._parameters):
+            if parameter.kind in _VARIADIC:
+                raise DefinitionError(
+                    f"task {self._task}: `{parameter}` cannot be stored by name; write its arguments out"
+                )
+            annotation = hints.get(parameter.name, Any)
+            default = ... if parameter.default is parameter.empty else parameter.default
+            self._check_type(parameter.name, annotation)
+            fields[_field(index)] = (annotation, Field(default, alias=parameter.name))
+        return create_model(
+            "Arguments", __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields
+        )
+
+    def _resolve_hints(self) -> dict[str, Any]:
+        try:
+            return get_type_hints(self._fn, include_extras=True)
+        except (NameError, TypeError) as error:
+            raise DefinitionError(
+                f"task {self._task}: its annotations cannot be resolved ({error}); define their types at "
+                f"the top of the module"
+            ) from None
+
+    def _check_type(self, name: str, annotation: Any) -> None:
+        from pydantic import PydanticUserError, TypeAdapter
+
+        try:
+            TypeAdapter(annotation)
+        except PydanticUserError as error:
+            raise DefinitionError(
+                f"task {self._task}: `{name}: {annotation!r}` cannot be stored in a message "
+                f"({str(error).splitlines()[0]}). Pass what identifies it, such as an id, and load it in the task."
+            ) from None
+
+
+def reasons(error: Any) -> str:
+    """A pydantic ValidationError as one line: each field with its reason, without the values given."""
+    parts = []
+    for each in error.errors(include_url=False, include_input=False, include_context=False):
+        where = ".".join(str(part) for part in each["loc"])
+        parts.append(f"`{where}`: {each['msg']}" if where else str(each["msg"]))
+    return "; ".join(parts)
+
+
+def _field(index: int) -> str:
+    """A field's name in the model: neutral, since a parameter may be named like a method of BaseModel."""
+    return f"p{index}"

@@ -1,0 +1,217 @@
+"""The batcher: one thread that carries out what arrives while its last flush was in flight, as one flush.
+
+The heart of the speed and of the price: durability is paid per flush, not per message (L15). Colour
+changes here: callers block (`ask_blocking`) or await (`ask`), the backend below is synchronous.
+Every caller gets the answer of its own entry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import queue as stdlib_queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
+
+from twolane.contracts.queue import Entry, Queue, Send
+from twolane.values.errors import QueueError, SendUnknown, UsageError
+
+log = logging.getLogger("twolane.batcher")
+
+A = TypeVar("A")
+MAX_ENTRIES = 1000
+"""How many entries one flush takes at most."""
+
+
+class Pending:
+    """An entry on its way and where its answer goes; `resolve` is called in the batcher's thread."""
+
+    __slots__ = ("entry", "resolve")
+
+    def __init__(self, entry: Entry[Any], resolve: Callable[[Any], None]) -> None:
+        self.entry = entry
+        self.resolve = resolve
+
+
+class _Awaited(Pending):
+    """An entry that a coroutine awaits: answers of one flush reach its loop in one call."""
+
+    __slots__ = ("future", "loop")
+
+    def __init__(self, entry: Entry[Any], loop: asyncio.AbstractEventLoop) -> None:
+        self.entry = entry
+        self.loop = loop
+        self.future: asyncio.Future[Any] = loop.create_future()
+
+
+Offer = Callable[[], Pending | None]
+"""Asked before each flush: an entry that goes along, or None (a worker's free slots receive for nothing)."""
+
+
+class Batcher:
+    """Gathers entries and flushes them to a queue in a thread of its own.
+
+    Args:
+        queue: the backend; its `flush` and `close` are called by the batcher's thread only.
+        name: for the thread.
+    """
+
+    def __init__(self, queue: Queue, *, name: str = "twolane-batcher") -> None:
+        self._queue = queue
+        self._arrivals: stdlib_queue.SimpleQueue[Pending | None] = stdlib_queue.SimpleQueue()
+        self._offers: tuple[Offer, ...] = ()
+        self._closed = False
+        self._pid = os.getpid()
+        self._guard = threading.Lock()
+        self.flushes = 0
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, entry: Entry[A], resolve: Callable[[A | Exception], None]) -> None:
+        """Hand in an entry; `resolve` gets its answer or its error, in the batcher's thread.
+
+        Raises:
+            UsageError: the batcher is closed, or belongs to the process this one was forked from.
+        """
+        self._put(Pending(entry, resolve))
+
+    async def ask(self, entry: Entry[A]) -> A:
+        """Hand in an entry and await its own answer.
+
+        Raises:
+            UsageError: as `submit`.
+            SendRefused: as the entry says.
+            SendUnknown: the flush of a send failed: it may have been stored.
+            QueueError: the flush of another entry failed.
+        """
+        pending = _Awaited(entry, asyncio.get_running_loop())
+        self._put(pending)
+        return cast("A", await pending.future)
+
+    def ask_blocking(self, entry: Entry[A], timeout_s: float | None = None) -> A:
+        """Hand in an entry and wait for its own answer; raises as `ask`.
+
+        Args:
+            entry: what to carry out.
+            timeout_s: after so many seconds the outcome is unknown; None: wait.
+        """
+        done = threading.Event()
+        box: list[Any] = []
+
+        def resolve(answer: Any) -> None:
+            box.append(answer)
+            done.set()
+
+        self._put(Pending(entry, resolve))
+        if not done.wait(timeout_s):
+            raise _unknown(entry, f"no answer within {timeout_s:g} s")
+        if isinstance(box[0], Exception):
+            raise box[0]
+        return cast("A", box[0])
+
+    def offer(self, offer: Offer) -> Callable[[], None]:
+        """Ask `offer` for an entry to go along before each flush; returns the function that ends it."""
+        with self._guard:
+            self._offers = (*self._offers, offer)
+
+        def end() -> None:
+            with self._guard:
+                self._offers = tuple(each for each in self._offers if each is not offer)
+
+        return end
+
+    def close(self) -> None:
+        """Flush what has arrived, close the queue and end the thread. Twice is harmless."""
+        with self._guard:
+            if self._closed:
+                return
+            self._closed = True
+            self._arrivals.put(None)
+        if self._pid == os.getpid():
+            self._thread.join()
+
+    def _put(self, pending: Pending) -> None:
+        if self._pid != os.getpid():
+            raise UsageError("this queue was opened before a fork: open it in the child process")
+        with self._guard:
+            if self._closed:
+                raise UsageError("the queue is closed: the app or the worker has shut down")
+            self._arrivals.put(pending)
+
+    def _run(self) -> None:
+        open_ = True
+        while open_:
+            batch, open_ = self._gather()
+            if batch:
+                for offer in self._offers:
+                    if (more := offer()) is not None:
+                        batch.append(more)
+                self.flushes += 1
+                _hand_out(batch, self._flush([pending.entry for pending in batch]))
+        self._queue.close()
+
+    def _gather(self) -> tuple[list[Pending], bool]:
+        """Wait for an entry, then take what else has arrived; False: the last ones."""
+        batch: list[Pending] = []
+        arrival = self._arrivals.get()
+        while arrival is not None:
+            batch.append(arrival)
+            if len(batch) >= MAX_ENTRIES:
+                return batch, True
+            try:
+                arrival = self._arrivals.get_nowait()
+            except stdlib_queue.Empty:
+                return batch, True
+        return batch, False
+
+    def _flush(self, entries: list[Entry[Any]]) -> Sequence[Any]:
+        try:
+            answers = self._queue.flush(entries)
+        except Exception as error:
+            log.exception("a flush of %d entries failed: their outcome is unknown", len(entries))
+            return [_unknown(entry, str(error) or type(error).__name__) for entry in entries]
+        if len(answers) != len(entries):
+            raise AssertionError(f"a backend gave {len(answers)} answers to {len(entries)} entries")
+        return answers
+
+
+def _unknown(entry: Entry[Any], why: str) -> Exception:
+    """The error of an entry whose flush failed, by what it was."""
+    if isinstance(entry, Send):
+        ids = [message.id for message in entry.messages]
+        return SendUnknown(
+            f"storing {len(ids)} message(s) ended without an answer ({why}); they may have been stored: "
+            f"send again under the same id, which stores nothing twice",
+            ids,
+        )
+    return QueueError(f"{type(entry).__name__} ended without an answer: {why}")
+
+
+def _hand_out(batch: Sequence[Pending], answers: Sequence[Any]) -> None:
+    """Give each its answer; the awaited ones of a loop in one call into that loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    for pending, answer in zip(batch, answers, strict=True):
+        if isinstance(pending, _Awaited):
+            by_loop.setdefault(pending.loop, []).append((pending.future, answer))
+            continue
+        try:
+            pending.resolve(answer)
+        except Exception:
+            log.exception("a caller could not take its answer")
+    for loop, pairs in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_set_all, pairs)
+        except RuntimeError:
+            log.warning("%d answer(s) came after their event loop was closed", len(pairs))
+
+
+def _set_all(pairs: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, answer in pairs:
+        if future.done():
+            continue
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)

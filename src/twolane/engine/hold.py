@@ -1,0 +1,60 @@
+"""A hold: what a worker knows of one delivery while it runs, shared by its task, the lease keeper and the clock."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from twolane.contracts.queue import Delivery, Holding
+from twolane.values.errors import Interrupted
+
+
+class Hold:
+    """The live hold on one delivery; safe from any thread.
+
+    Attributes:
+        delivery: what was received.
+        why: why the delivery must end: `cancelled`, `timed_out`, `lease_lost`, `stopping`; None: it need not.
+        alone: nothing may run beside it, since it is a suspect that made no progress yet.
+    """
+
+    def __init__(self, delivery: Delivery) -> None:
+        self.delivery = delivery
+        self.why: str | None = None
+        self.alone = delivery.alone
+        self._listeners: list[Callable[[], None]] = []
+        self._guard = threading.Lock()
+
+    def interrupt(self, why: str) -> None:
+        """Ask the task to end; the first reason stands. Told at once to who listens, to the task at its next check."""
+        with self._guard:
+            if self.why is not None:
+                return
+            self.why = why
+            listeners = tuple(self._listeners)
+        for listener in listeners:
+            listener()
+
+    def on_interrupt(self, listener: Callable[[], None]) -> None:
+        """Call `listener` once when the delivery must end, at once if it must already; from any thread."""
+        with self._guard:
+            self._listeners.append(listener)
+            if self.why is None:
+                return
+        listener()
+
+    def learn(self, holding: Holding) -> None:
+        """Take in what the queue answered about the receipt."""
+        if not holding.held:
+            self.interrupt("lease_lost")
+        if holding.cleared:
+            self.alone = False
+
+    def check(self) -> None:
+        """Raise if the delivery must end.
+
+        Raises:
+            Interrupted: with the reason.
+        """
+        if self.why is not None:
+            raise Interrupted(self.why)

@@ -1,0 +1,387 @@
+"""Run one delivery: from its body to an outcome. Three small rooms: run, decide, settle; this is the first.
+
+`read` turns a body into a call or into the outcome that makes a call pointless; `Call.outcome` makes
+the call. Nothing here decides or settles. Each step is announced to an observer that is passed in, so
+that a test can stop the process at any of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+import traceback
+from collections.abc import Callable, Coroutine
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any, cast
+
+from twolane.contracts.blobs import Blobs
+from twolane.contracts.clock import Clock
+from twolane.contracts.queue import Delivery
+from twolane.engine import trace
+from twolane.engine.batcher import Batcher
+from twolane.engine.context import TaskContext
+from twolane.engine.hold import Hold
+from twolane.engine.task import Registry, Task
+from twolane.engine.threads import Threads
+from twolane.values.errors import (
+    ArgumentsRefused,
+    BlobError,
+    DefinitionError,
+    EnvelopeTooNew,
+    EnvelopeUnreadable,
+    GiveUp,
+    Interrupted,
+    RetryLater,
+)
+from twolane.values.message import Message, decode
+from twolane.values.outcome import (
+    AskedForRetry,
+    Failed,
+    Failure,
+    GaveUp,
+    LostLease,
+    NotUnderstood,
+    Outcome,
+    Reason,
+    Succeeded,
+    TimedOut,
+    Unrunnable,
+    WasCancelled,
+    WasStopped,
+)
+from twolane.values.policy import Policy
+
+log = logging.getLogger("twolane.run")
+
+MAX_TRACEBACK_CHARS = 16_000
+MAX_MESSAGE_CHARS = 4_000
+MAX_RESULT_BYTES = 16 * 1024
+UNHEEDED_S = 10.0
+"""How long an async task may go on after it was cancelled before its slot is given up, in seconds."""
+
+Observer = Callable[[str, Delivery], None]
+"""Told the name of each step of a delivery before it is made: read, call, decide, settle, settled."""
+
+
+def unobserved(step: str, delivery: Delivery) -> None:
+    """The observer of a product: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What running a delivery needs: the tasks, the stores, the clock, the threads for sync tasks."""
+
+    registry: Registry
+    blobs: Blobs
+    batcher: Batcher
+    clock: Clock
+    threads: Threads
+    observer: Observer = unobserved
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A delivery whose task is known and whose arguments are validated."""
+
+    task: Task[Any, Any, Any]
+    message: Message
+    args: list[Any]
+    kwargs: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What running a delivery came to, with the policy that decides.
+
+    `stuck` says that the function goes on in its thread although its slot was given up.
+    """
+
+    outcome: Outcome
+    policy: Policy
+    stuck: bool = False
+
+
+async def run(hold: Hold, around: Surroundings) -> Ran:
+    """Run one delivery to its outcome; raises nothing that the task raised."""
+    delivery = hold.delivery
+    around.observer("read", delivery)
+    ready = await _read(delivery, around)
+    if not isinstance(ready, Ready):
+        return Ran(ready, Policy())
+    around.observer("call", delivery)
+    with trace.attached(ready.message.trace):
+        if ready.task.is_async:
+            return await _run_async(ready, hold, around)
+        return await _run_sync(ready, hold, around)
+
+
+async def _read(delivery: Delivery, around: Surroundings) -> Ready | Outcome:
+    """The body as a call, or the outcome that makes a call pointless."""
+    now = around.clock.now()
+    try:
+        message = decode(delivery.body)
+    except EnvelopeUnreadable as error:
+        return Unrunnable(Reason.UNREADABLE, _seen(error, now))
+    except EnvelopeTooNew as error:
+        return _not_understood(Reason.UNKNOWN_VERSION, error, delivery, Policy().patience_s, now)
+    if message.expires_at is not None and now >= message.expires_at:
+        late = f"it still waited {now - message.expires_at:.0f} s after it expired"
+        return Unrunnable(Reason.EXPIRED, Failure("Expired", late, "", now, now))
+    task = around.registry.get(message.task)
+    if task is None or task not in around.registry.queue_tasks():
+        unknown = LookupError(f"no task named {message.task} in the queue lane of this app")
+        return _not_understood(Reason.UNKNOWN_TASK, unknown, delivery, message.policy.patience_s, now)
+    try:
+        args, kwargs = await _load(task, message, around)
+    except (ArgumentsRefused, DefinitionError) as error:
+        return _not_understood(Reason.INVALID_ARGUMENTS, error, delivery, task.policy.patience_s, now)
+    except BlobError as error:
+        return Failed(_failure(error, now, now))
+    return Ready(task, message, args, kwargs)
+
+
+async def _load(
+    task: Task[Any, Any, Any], message: Message, around: Surroundings
+) -> tuple[list[Any], dict[str, Any]]:
+    values = message.args
+    if message.args_blob is not None:
+        ref = message.args_blob
+
+        def fetch() -> dict[str, Any]:
+            with around.blobs.open(ref) as file:
+                return cast("dict[str, Any]", json.load(file))
+
+        values = await asyncio.to_thread(fetch)
+    return task.arguments.load(values or {}, {"open_blob": around.blobs.open})
+
+
+async def _run_async(ready: Ready, hold: Hold, around: Surroundings) -> Ran:
+    """Await a coroutine function on this loop; cancelled when the hold is interrupted."""
+    loop = asyncio.get_running_loop()
+    context = _context(ready, hold, around, threading.get_ident())
+    call = cast("Coroutine[Any, Any, Any]", ready.task.fn(*context, *ready.args, **ready.kwargs))
+    started_at = around.clock.now()
+    running = loop.create_task(_guarded(call))
+    ended: asyncio.Future[None] = loop.create_future()
+    running.add_done_callback(lambda _: None if ended.done() else ended.set_result(None))
+
+    def end() -> None:
+        running.cancel()
+        loop.call_later(UNHEEDED_S, lambda: None if ended.done() else ended.set_result(None))
+
+    hold.on_interrupt(lambda: _call_in(loop, end))
+    timer = loop.call_later(ready.task.policy.timeout_s, hold.interrupt, "timed_out")
+    try:
+        await ended
+    finally:
+        timer.cancel()
+    if not running.done():
+        log.error(
+            "%s %s ignores its cancellation (%s); its slot is given up",
+            ready.task.name, hold.delivery.id, hold.why,
+        )  # fmt: skip
+        return Ran(_interrupted(ready, hold, started_at, around.clock.now()), ready.task.policy, stuck=True)
+    error = asyncio.CancelledError() if running.cancelled() else running.exception()
+    result = None if error is not None else running.result()
+    return Ran(_outcome(ready, hold, result, error, started_at, around.clock.now()), ready.task.policy)
+
+
+async def _guarded(call: Coroutine[Any, Any, Any]) -> Any:
+    """A task's sys.exit() is a failure of the task: asyncio would let it end the whole process."""
+    try:
+        return await call
+    except SystemExit as error:
+        raise RuntimeError(f"the task called sys.exit({error.code!r})") from error
+
+
+async def _run_sync(ready: Ready, hold: Hold, around: Surroundings) -> Ran:
+    """Call a function in a thread; the slot is given up when the hold is interrupted by the outside."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
+    call = _SyncCall(ready, hold, around, loop, ended)
+    around.threads.submit(call.run)
+
+    def end() -> None:
+        if not ended.done() and hold.why != "cancelled":  # a cancellation waits for the function's checkpoint
+            ended.set_result((None, Interrupted(hold.why or "")))
+
+    hold.on_interrupt(lambda: _call_in(loop, end))
+    result, error = await ended
+    stuck = call.give_up()
+    outcome = _outcome(ready, hold, result, error, call.started_at, around.clock.now())
+    return Ran(outcome, ready.task.policy, stuck=stuck)
+
+
+class _SyncCall:
+    """One call of a sync function in a thread: starts its own time-out, says when it has ended."""
+
+    def __init__(
+        self,
+        ready: Ready,
+        hold: Hold,
+        around: Surroundings,
+        loop: asyncio.AbstractEventLoop,
+        ended: asyncio.Future[tuple[Any, BaseException | None]],
+    ) -> None:
+        self._ready = ready
+        self._hold = hold
+        self._around = around
+        self._loop = loop
+        self._ended = ended
+        self._context = copy_context()
+        self._guard = threading.Lock()
+        self._over = False
+        self._begun = False
+        self._given_up = False
+        self._timer: asyncio.TimerHandle | None = None
+        self.started_at = around.clock.now()
+
+    def run(self) -> None:
+        """Call the function; in a thread of the pool."""
+        with self._guard:
+            self._begun = True
+            if self._given_up:
+                return
+        self.started_at = self._around.clock.now()
+        self._in_loop(self._start_timer)
+        result: Any = None
+        error: BaseException | None = None
+        try:
+            self._hold.check()
+            result = self._context.run(self._call)
+        except BaseException as raised:  # noqa: BLE001  (becomes the outcome)
+            error = raised
+        with self._guard:
+            self._over = True
+            if self._given_up:
+                self._around.threads.came_back()
+        self._in_loop(self._end, result, error)
+
+    def give_up(self) -> bool:
+        """The delivery ends now; True if the function goes on in its thread all the same."""
+        with self._guard:
+            if self._timer is not None:
+                self._timer.cancel()
+            if self._over:
+                return False
+            self._given_up = True
+            if self._begun:
+                self._around.threads.give_up()
+            return self._begun
+
+    def _call(self) -> Any:
+        context = _context(self._ready, self._hold, self._around, None)
+        return self._ready.task.fn(*context, *self._ready.args, **self._ready.kwargs)
+
+    def _start_timer(self) -> None:
+        with self._guard:
+            if not self._over:
+                timeout_s = self._ready.task.policy.timeout_s
+                self._timer = self._loop.call_later(timeout_s, self._hold.interrupt, "timed_out")
+
+    def _end(self, result: Any, error: BaseException | None) -> None:
+        if not self._ended.done():
+            self._ended.set_result((result, error))
+
+    def _in_loop(self, callback: Callable[..., None], *args: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(callback, *args)
+        except RuntimeError:  # the loop is closed: the worker has stopped and released the delivery
+            log.warning(
+                "%s %s ended after its worker had stopped", self._ready.task.name, self._hold.delivery.id
+            )
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+    loop.call_soon_threadsafe(callback)
+
+
+def _context(ready: Ready, hold: Hold, around: Surroundings, loop_thread: int | None) -> list[TaskContext]:
+    if not ready.task.takes_context:
+        return []
+    return [TaskContext(task=ready.task.name, hold=hold, batcher=around.batcher, loop_thread=loop_thread)]
+
+
+def _outcome(
+    ready: Ready, hold: Hold, result: Any, error: BaseException | None, started_at: float, ended_at: float
+) -> Outcome:
+    """What a function did, from what it returned or raised."""
+    if error is None:
+        return Succeeded(_result(ready.task, result))
+    if isinstance(error, (Interrupted, asyncio.CancelledError)) and hold.why is not None:
+        return _interrupted(ready, hold, started_at, ended_at)
+    failure = _failure(error, started_at, ended_at)
+    if isinstance(error, GiveUp):
+        return GaveUp(failure, error.public)
+    if isinstance(error, RetryLater):
+        return AskedForRetry(failure, error.after_s)
+    policy = ready.task.policy
+    final = isinstance(error, policy.give_up_on) or bool(
+        policy.retry_on and not isinstance(error, policy.retry_on)
+    )
+    return Failed(failure, final=final)
+
+
+def _interrupted(ready: Ready, hold: Hold, started_at: float, ended_at: float) -> Outcome:
+    match hold.why:
+        case "cancelled":
+            return WasCancelled()
+        case "lease_lost":
+            return LostLease()
+        case "timed_out":
+            text = f"it took longer than its time-out of {ready.task.policy.timeout_s:g} s"
+            return TimedOut(Failure("TimedOut", text, "", started_at, ended_at))
+        case _:
+            return WasStopped()
+
+
+def _not_understood(
+    reason: Reason, error: Exception, delivery: Delivery, patience_s: float, now: float
+) -> NotUnderstood:
+    since = delivery.waits_since
+    return NotUnderstood(reason, _seen(error, now), 0.0 if since is None else now - since, patience_s)
+
+
+def _seen(error: Exception, now: float) -> Failure:
+    """A failure of the message, not of any code of the user's: no traceback."""
+    return Failure(type(error).__name__, str(error)[:MAX_MESSAGE_CHARS], "", now, now)
+
+
+def _failure(error: BaseException, started_at: float, ended_at: float) -> Failure:
+    """What an exception leaves behind: type, text and the end of its traceback without our own frames."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename != __file__]
+    lines = [*traceback.format_list(own), *traceback.format_exception_only(error)]
+    text = "".join(lines)
+    if error.__cause__ is not None:
+        text = "".join(traceback.format_exception(error.__cause__)) + "\nThe direct cause of:\n\n" + text
+    return Failure(
+        type(error).__name__,
+        str(error)[:MAX_MESSAGE_CHARS],
+        text[-MAX_TRACEBACK_CHARS:],
+        started_at,
+        ended_at,
+    )
+
+
+def _result(task: Task[Any, Any, Any], value: Any) -> Any:
+    """What a task returned, as a small JSON value; what is none is dropped with a warning."""
+    if value is None:
+        return None
+    from pydantic_core import to_jsonable_python
+
+    try:
+        result = to_jsonable_python(value)
+        size = len(json.dumps(result, allow_nan=False))
+    except (ValueError, TypeError, RecursionError) as error:
+        log.warning("%s returned what JSON cannot carry (%s): the record keeps no result", task.name, error)
+        return None
+    if size > MAX_RESULT_BYTES:
+        log.warning(
+            "%s returned %d bytes, a record keeps %d: no result kept", task.name, size, MAX_RESULT_BYTES
+        )
+        return None
+    return result

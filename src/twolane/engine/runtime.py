@@ -1,0 +1,250 @@
+"""What one process holds open for one `Tasks`: stores, batcher, sender, background lane, worker.
+
+Everything is made at first use and in the process that uses it, so that defining tasks and forking
+workers opens nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from twolane.contracts.blobs import Blobs
+from twolane.contracts.clock import Clock
+from twolane.contracts.queue import Queue
+from twolane.contracts.records import Records
+from twolane.engine.background import Background
+from twolane.engine.batcher import Batcher
+from twolane.engine.limits import Limits
+from twolane.engine.run import Observer, Surroundings, unobserved
+from twolane.engine.sender import Sender
+from twolane.engine.task import Registry, Sendable
+from twolane.engine.telling import tell_log
+from twolane.engine.threads import Threads
+from twolane.engine.upkeep import Upkeep
+from twolane.engine.uploads import PendingBlob, pending
+from twolane.engine.worker import Worker
+from twolane.values.errors import UsageError
+from twolane.values.record import WorkerInfo
+from twolane.values.ticket import Lane, Ticket
+
+log = logging.getLogger("twolane.runtime")
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The backends of one process."""
+
+    queue: Queue
+    records: Records
+    blobs: Blobs
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    pid: int
+    stores: Stores
+    batcher: Batcher
+    sender: Sender
+
+
+class Runtime:
+    """What one process holds open.
+
+    Args:
+        registry: the tasks.
+        clock: where time comes from.
+        open_stores: makes the backends, at first use.
+        new_id: makes a message's id.
+        limits: sizes and bounds.
+        in_app: whether the app's process runs a worker.
+
+    Attributes:
+        observer: told each step of each delivery, for tests.
+        on_stuck: called when too many sync tasks are stuck; a worker process replaces itself then.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        clock: Clock,
+        open_stores: Callable[[], Stores],
+        *,
+        new_id: Callable[[], str],
+        limits: Limits,
+        in_app: bool = True,
+    ) -> None:
+        self.observer: Observer = unobserved
+        self.on_stuck: Callable[[], None] = _report_stuck
+        self.registry = registry
+        self.clock = clock
+        self.limits = limits
+        self.new_id = new_id
+        self.background = Background(limits=limits, clock=clock)
+        self._open_stores = open_stores
+        self._opened: _Open | None = None
+        self._guard = threading.Lock()
+        self._kind: str | None = "in_app" if in_app else None
+        self._queues: tuple[str, ...] = ()
+        self._worker: Worker | None = None
+        self._threads: Threads | None = None
+
+    @property
+    def sender(self) -> Sender:
+        """Sends messages; opens the queue at first use."""
+        return self._open().sender
+
+    @property
+    def batcher(self) -> Batcher:
+        """The writing side of the queue; opens it at first use."""
+        return self._open().batcher
+
+    @property
+    def stores(self) -> Stores:
+        """The backends; opened at first use."""
+        return self._open().stores
+
+    def upload(self, source: Any) -> PendingBlob:
+        """A blob to be, stored with the send that names it.
+
+        Raises:
+            BlobTooLarge: the size is known and over the upload limit.
+            TypeError: no upload, bytes, path or binary file.
+        """
+        return pending(source, limit_bytes=self.limits.upload_bytes)
+
+    async def send(self, sendable: Sendable[Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ticket:
+        """Send one task at once, in whichever lane it takes; see `Tasks.send`."""
+        if sendable.task.lane is Lane.BACKGROUND:
+            call = self.background.prepare(sendable.task, args, kwargs, id=self.new_id())
+            self.background.start(call)
+            return call.ticket
+        prepared = self.sender.prepare(sendable, args, kwargs)
+        (sent,) = await self.sender.store([prepared])
+        return Ticket(id=sent.id, task=prepared.task.name, lane=Lane.QUEUE)
+
+    def send_blocking(
+        self, sendable: Sendable[Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Ticket:
+        """Store one message of the queue lane from a script or a thread; see `Tasks.send_blocking`."""
+        if sendable.task.lane is Lane.BACKGROUND:
+            raise UsageError(
+                f'task {sendable.task.name} is if_lost="ignore": a script has no event loop that would run it '
+                f"after something. Call the function itself, or use `await tasks.send(...)` in a running app."
+            )
+        prepared = self.sender.prepare(sendable, args, kwargs)
+        (sent,) = self.sender.store_blocking([prepared])
+        return Ticket(id=sent.id, task=prepared.task.name, lane=Lane.QUEUE)
+
+    def work_as(self, kind: str, *, queues: Sequence[str] = (), slots: int | None = None) -> None:
+        """Say what worker `start` starts.
+
+        Args:
+            kind: `process` for a worker process, `in_app` for one beside the endpoints.
+            queues: the queues it serves; empty: those of the tasks.
+            slots: how many deliveries it runs at a time; None: the default.
+        """
+        self._kind = kind
+        self._queues = tuple(queues)
+        if slots is not None:
+            self.limits = replace(self.limits, slots=slots)
+
+    async def start(self) -> None:
+        """Start the worker of this process, if it has one; in the app's event loop.
+
+        Raises:
+            DefinitionError: a task whose arguments cannot be stored.
+            QueueError: the queue cannot be used.
+        """
+        tasks = self.registry.queue_tasks()
+        if self._kind is None or not tasks:
+            return
+        for task in tasks:
+            _ = task.arguments.model  # what cannot be stored is said at start, not at the first send
+        await asyncio.to_thread(self._open)
+        self._threads = Threads(self.limits.sync_threads, name="twolane-task")
+        self._worker = self._make_worker(self._kind, self._threads)
+        await self._worker.start()
+
+    def begin_stop(self) -> None:
+        """Take nothing new; in the loop's thread, at the first sign of a shutdown. A second call hurries."""
+        if self._worker is not None:
+            self._worker.stop_receiving()
+        self.background.begin_stop()
+
+    def hurry(self) -> None:
+        """Do not wait for the grace time to end; in the loop's thread."""
+        if self._worker is not None:
+            self._worker.hurry()
+
+    async def stop(self, grace_s: float | None = None) -> None:
+        """Drain both lanes within the grace time, then close the stores.
+
+        Args:
+            grace_s: how long running work may take to finish, in seconds; None: the limits'.
+        """
+        self.begin_stop()
+        grace_s = self.limits.grace_s if grace_s is None else grace_s
+        worker, self._worker = self._worker, None
+        draining = [self.background.drain(grace_s)]
+        if worker is not None:
+            draining.append(worker.drain(grace_s))
+        await asyncio.gather(*draining)
+        if self._threads is not None:
+            self._threads.close()
+        await asyncio.to_thread(self.close)
+
+    def _make_worker(self, kind: str, threads: Threads) -> Worker:
+        stores, tasks = self.stores, self.registry.queue_tasks()
+        info = WorkerInfo(
+            id=self.new_id(),
+            pid=os.getpid(),
+            kind=kind,
+            queues=self._queues or tuple(sorted({"default", *(task.queue for task in tasks)})),
+            tasks=tuple(task.name for task in tasks),
+            slots=self.limits.slots,
+            started_at=self.clock.now(),
+        )
+        around = Surroundings(self.registry, stores.blobs, self.batcher, self.clock, threads, self.observer)
+        upkeep = Upkeep(
+            self.batcher, stores.records, stores.blobs, self.clock, limits=self.limits, target=tell_log
+        )
+        return Worker(info, stores.queue, around, limits=self.limits, upkeep=upkeep, on_stuck=self.on_stuck)
+
+    def close(self) -> None:
+        """Flush and close the stores; they open again at the next use. Blocks."""
+        with self._guard:
+            opened, self._opened = self._opened, None
+        if opened is not None and opened.pid == os.getpid():
+            opened.batcher.close()
+
+    def _open(self) -> _Open:
+        opened = self._opened
+        if opened is not None and opened.pid == os.getpid():
+            return opened
+        with self._guard:
+            if self._opened is None or self._opened.pid != os.getpid():
+                stores = self._open_stores()
+                batcher = Batcher(stores.queue)
+                sender = Sender(
+                    batcher,
+                    stores.blobs,
+                    self.clock,
+                    new_id=self.new_id,
+                    max_body_bytes=stores.queue.max_body_bytes,
+                    limit_bytes=self.limits.upload_bytes,
+                )
+                self._opened = _Open(os.getpid(), stores, batcher, sender)
+            return self._opened
+
+
+def _report_stuck() -> None:
+    log.critical(
+        "too many sync tasks ignore their time-out: this process takes no more sync work of the queue lane. "
+        "Restart it; give the tasks time-outs of their own, or call ctx.checkpoint in their loops."
+    )

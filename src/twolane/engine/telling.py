@@ -1,0 +1,86 @@
+"""Telling a human: owed alerts are taken from the outbox, told to a target, marked after (DESIGN.md section 4).
+
+The target here is the log: boxed in plain text, so that it stands out on a terminal.
+"""
+
+from __future__ import annotations
+
+import logging
+import textwrap
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from twolane.contracts.queue import MarkTold, TakeAlerts
+from twolane.engine.batcher import Batcher
+from twolane.values.record import DeadLetter
+
+log = logging.getLogger("twolane.alert")
+
+BATCH = 100
+TAKE_S = 3.0
+"""After so many seconds an alert that was taken and not marked is told again: its teller died."""
+
+WIDTH = 96
+
+Target = Callable[[DeadLetter], None]
+"""Tells one death; raises if it was not accepted."""
+
+
+async def tell_owed(batcher: Batcher, target: Target) -> int:
+    """Tell the alerts that are owed, and mark the ones the target accepted.
+
+    A process that dies in between tells them twice, never not at all.
+
+    Returns:
+        How many were told.
+    """
+    told = 0
+    while owed := await batcher.ask(TakeAlerts(BATCH, TAKE_S)):
+        accepted: list[int] = []
+        for alert in owed:
+            try:
+                target(alert.letter)
+            except Exception:
+                log.exception("an alert about %s was not accepted; it is tried again", alert.letter.record.id)
+            else:
+                accepted.append(alert.number)
+        await batcher.ask(MarkTold(tuple(accepted)))
+        told += len(accepted)
+        if len(owed) < BATCH:
+            break
+    return told
+
+
+def tell_log(letter: DeadLetter) -> None:
+    """Tell a death to the log, boxed."""
+    log.error("%s", boxed(letter))
+
+
+def boxed(letter: DeadLetter) -> str:
+    """A death as a box of plain text: what died, why, how often it was tried, what to do."""
+    record = letter.record
+    what = f"task {printable(record.task) or '(unreadable)'} died: {record.reason}"
+    lines = [what, f"message {record.id}, queue {record.queue}, sent {_when(record.sent_at)}"]
+    if letter.attempts:
+        last = letter.attempts[-1]
+        lines.append(
+            f"attempt {last.number}: {last.failure.error_type}: {printable(last.failure.message)[:300]}"
+        )
+    if len(letter.attempts) > 1:
+        first = min(attempt.failure.started_at for attempt in letter.attempts)
+        lines.append(f"{len(letter.attempts)} attempts since {_when(first)}")
+    lines.append("It is kept and will not be tried again by itself.")
+    lines.append(f"See it: twolane dead show {record.id}")
+    lines.append(f"Try it again: twolane dead redrive {record.id}")
+    wrapped = [part for line in lines for part in textwrap.wrap(line, WIDTH - 4) or [""]]
+    rule = "+" + "-" * (WIDTH - 2) + "+"
+    return "\n".join(["", rule, *(f"| {line:<{WIDTH - 4}} |" for line in wrapped), rule])
+
+
+def printable(text: str) -> str:
+    """Text without control characters, so that a message cannot write over a terminal."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _when(epoch_s: float) -> str:
+    return datetime.fromtimestamp(epoch_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

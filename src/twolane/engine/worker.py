@@ -1,0 +1,372 @@
+"""The worker: receives into its slots, hands each delivery through run, decide and settle, keeps leases, drains.
+
+Runs on the app's own event loop. Receiving costs nothing of its own under load: before each flush of
+the batcher the worker offers a receive for its free slots, which goes along in the same commit. So a
+message that is sent in this process is stored and received by one fsync.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from twolane.contracts.queue import (
+    Delivery,
+    Queue,
+    Reap,
+    Reaped,
+    Receive,
+    Register,
+    ReleaseDelivery,
+    Unregister,
+)
+from twolane.engine.batcher import Pending
+from twolane.engine.decide import decide
+from twolane.engine.hold import Hold
+from twolane.engine.keeper import LeaseKeeper
+from twolane.engine.limits import Limits
+from twolane.engine.run import Ran, Surroundings, run
+from twolane.engine.settle import settle
+from twolane.engine.slots import Slots
+from twolane.engine.upkeep import Upkeep
+from twolane.values.errors import QueueError, UsageError
+from twolane.values.outcome import Ack, Cancel, Decision, Die, LetGo, NotUnderstood, Release, Retry, Wait
+from twolane.values.record import WorkerInfo
+
+log = logging.getLogger("twolane.worker")
+
+MAX_STUCK = 4
+"""So many sync tasks that ignore their time-out are too many: the worker takes no more sync work."""
+MAKE_ROOM_S = 30.0
+"""A suspect that waits longer for an idle worker makes a busy one stop receiving until it is idle."""
+STRANGERS_EVERY = 5
+"""At every so many polls a worker looks for messages that no live worker knows."""
+SETTLE_TRIES = 30
+LEAVE_S = 5.0
+"""How long a worker that stops waits for the last settlements, in seconds; the rest is released for it."""
+
+
+class Worker:
+    """Receives and runs the messages of some queues.
+
+    Args:
+        info: who it is; registered at start.
+        queue: where messages wait.
+        around: what running a delivery needs.
+        limits: slots, lease, poll.
+        upkeep: what is done beside: alerts, pruning.
+        on_stuck: called once in the loop when too many sync tasks are stuck.
+    """
+
+    def __init__(
+        self,
+        info: WorkerInfo,
+        queue: Queue,
+        around: Surroundings,
+        *,
+        limits: Limits,
+        upkeep: Upkeep,
+        on_stuck: Callable[[], None],
+    ) -> None:
+        self.info = info
+        self._queue = queue
+        self._around = around
+        self._batcher = around.batcher
+        self._limits = limits
+        self._upkeep = upkeep
+        self._on_stuck = on_stuck
+        self._slots = Slots(info.slots)
+        self._holds: dict[str, Hold] = {}
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        self._hurry = asyncio.Event()
+        self._suspects_since: float | None = None
+        self._flush_thread = 0
+        self._offered = False
+        self._woken = False
+        self._ends: list[Callable[[], None]] = []
+        self._names = _names(around)
+
+    async def start(self) -> None:
+        """Register, free what dead workers held, and begin to receive.
+
+        Raises:
+            QueueError: the queue cannot be used.
+        """
+        self._loop = asyncio.get_running_loop()
+        await self._batcher.ask(Register(self.info))
+        await self._batcher.ask(Reap())
+        self._keeper = LeaseKeeper(self._batcher, self.holds, self._limits.lease_s)
+        self._ends = [self._batcher.offer(self._offer), self._queue.listen(self._on_visible)]
+        self._poller = self._loop.create_task(self._poll())
+        log.info(
+            "worker %s (pid %d) serves queue(s) %s with %d slots; it knows %d task(s)",
+            self.info.id, self.info.pid, ", ".join(self.info.queues), self.info.slots, len(self.info.tasks),
+        )  # fmt: skip
+        self._receive()
+
+    def holds(self) -> list[Hold]:
+        """What it holds now."""
+        return list(self._holds.values())
+
+    def stop_receiving(self) -> None:
+        """Take nothing new from now on; in the loop's thread."""
+        self._stopping = True
+
+    def hurry(self) -> None:
+        """Do not wait for the grace time to end; in the loop's thread."""
+        self._hurry.set()
+
+    async def drain(self, grace_s: float) -> None:
+        """Stop receiving, let running deliveries finish, then release the rest at once.
+
+        Args:
+            grace_s: how long running deliveries may take to finish, in seconds.
+        """
+        self.stop_receiving()
+        self._poller.cancel()
+        for end in self._ends:
+            end()
+        if self._slots.receiving:
+            await self._batcher.ask(Reap())  # behind the receive under way: its answer is here by then
+        if self._deliveries:
+            log.info(
+                "worker %s waits up to %g s for %d running", self.info.id, grace_s, len(self._deliveries)
+            )
+            await self._wait_for_running(grace_s)
+        for hold in self.holds():
+            hold.interrupt("stopping")
+        if self._deliveries:
+            await asyncio.wait(self._deliveries, timeout=LEAVE_S)
+        await asyncio.to_thread(self._keeper.close)
+        await self._upkeep.finish()
+        try:
+            await self._batcher.ask(Unregister(self.info.id))
+        except QueueError as error:
+            log.warning("worker %s could not sign off (%s): its death will be noticed", self.info.id, error)
+        log.info("worker %s has stopped", self.info.id)
+
+    async def _wait_for_running(self, grace_s: float) -> None:
+        async def finished() -> None:
+            await asyncio.wait(self._deliveries)
+
+        waiting = [self._loop.create_task(finished()), self._loop.create_task(_wait(self._hurry))]
+        await asyncio.wait(waiting, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+        for each in waiting:
+            each.cancel()
+
+    async def _poll(self) -> None:
+        """Look now and then without having been woken: the fallback, and what is done beside."""
+        ticks = 0
+        while True:
+            try:
+                reaped = await self._batcher.ask(Reap())
+                self._note(reaped)
+                self._receive()
+                if ticks % STRANGERS_EVERY == 0:
+                    self._receive(strangers=True)
+                await self._upkeep.tick()
+            except (QueueError, UsageError) as error:
+                log.warning(
+                    "the queue cannot be used now (%s); tried again in %g s", error, self._limits.poll_s
+                )
+            except Exception:
+                log.exception("a poll failed; tried again in %g s", self._limits.poll_s)
+            ticks += 1
+            await asyncio.sleep(self._pause_s())
+
+    def _pause_s(self) -> float:
+        """Until the next poll, or until the next waiting message becomes visible if that is sooner."""
+        at = None if self._slots.receiving else self._queue.next_visible_at(self.info.queues)
+        if at is None:
+            return self._limits.poll_s
+        return min(self._limits.poll_s, max(0.01, at - self._around.clock.now()))
+
+    def _note(self, reaped: Reaped) -> None:
+        for dead in reaped.dead_workers:
+            log.error("worker %s died without a word; what it ran is visible again", dead)
+        if reaped.buried:
+            self._upkeep.deaths()
+        now = self._around.clock.monotonic()
+        if not reaped.suspects:
+            self._suspects_since = None
+        elif self._suspects_since is None:
+            self._suspects_since = now
+
+    # Receiving. `_offer` and `_on_visible` are called in the batcher's thread too.
+
+    def _entry(self, *, strangers: bool = False) -> tuple[Receive, int] | None:
+        """A receive for the free slots, reserved; None: nothing may be received now."""
+        if self._stopping or any(hold.alone for hold in self.holds()):
+            return None
+        waited_from = self._suspects_since
+        make_room = waited_from is not None and self._around.clock.monotonic() - waited_from > MAKE_ROOM_S
+        if make_room and not self._slots.idle:
+            return None
+        names, most = self._names_now()
+        if not names and not strangers:
+            return None
+        limit, idle = self._slots.reserve(most)
+        if not limit:
+            return None
+        entry = Receive(
+            self.info.id, self.info.queues, names, limit, self._limits.lease_s, idle=idle, strangers=strangers
+        )
+        return entry, limit
+
+    def _names_now(self) -> tuple[tuple[str, ...], int | None]:
+        """The names to receive and how many at most: sync tasks only where a thread is free for each."""
+        every, only_async = self._names
+        free = self._around.threads.free
+        if len(every) == len(only_async):
+            return every, None
+        if not free or self._around.threads.stuck >= MAX_STUCK:
+            return only_async, None
+        return every, free
+
+    def _offer(self) -> Pending | None:
+        """In the batcher's thread, before a flush: a receive that goes along with it."""
+        self._flush_thread = threading.get_ident()
+        made = self._entry()
+        self._offered = made is not None
+        if made is None:
+            return None
+        entry, reserved = made
+        return Pending(entry, lambda answer: self._in_loop(self._received, reserved, answer))
+
+    def _on_visible(self) -> None:
+        """From any thread: something may be visible; not news if this flush has a receive of ours at its end."""
+        if self._offered and threading.get_ident() == self._flush_thread:
+            return
+        if not self._woken:
+            self._woken = True
+            self._in_loop(self._wake)
+
+    def _wake(self) -> None:
+        self._woken = False
+        self._receive()
+
+    def _receive(self, *, strangers: bool = False) -> None:
+        """In the loop: receive into the free slots."""
+        made = self._entry(strangers=strangers)
+        if made is None:
+            return
+        entry, reserved = made
+        try:
+            self._batcher.submit(entry, lambda answer: self._in_loop(self._received, reserved, answer))
+        except UsageError:
+            self._slots.received(reserved, 0)
+            raise
+
+    def _received(self, reserved: int, answer: tuple[Delivery, ...] | Exception) -> None:
+        if isinstance(answer, Exception):
+            self._slots.received(reserved, 0)
+            log.warning("nothing could be received (%s); tried again in %g s", answer, self._limits.poll_s)
+            return
+        self._slots.received(reserved, len(answer))
+        for delivery in answer:
+            if self._stopping:
+                self._slots.free_one()
+                self._batcher.submit(ReleaseDelivery(delivery.receipt), lambda _: None)
+                continue
+            hold = Hold(delivery)
+            self._holds[delivery.receipt] = hold
+            running = self._loop.create_task(self._deliver(hold))
+            self._deliveries.add(running)
+            running.add_done_callback(self._deliveries.discard)
+        if len(answer) == reserved:
+            self._receive()
+
+    def _in_loop(self, callback: Callable[..., None], *args: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(callback, *args)
+        except RuntimeError:
+            log.warning("worker %s was called after its event loop had closed", self.info.id)
+
+    # One delivery: run, decide, settle.
+
+    async def _deliver(self, hold: Hold) -> None:
+        delivery, observer = hold.delivery, self._around.observer
+        began = time.perf_counter()
+        try:
+            ran = await run(hold, self._around)
+            observer("decide", delivery)
+            decision = decide(ran.outcome, delivery.attempt, ran.policy, random.random())  # noqa: S311
+            if ran.stuck:
+                self._note_stuck(delivery)
+            self._warn_of_patience(delivery, ran)
+            self._slots.free_one()
+            observer("settle", delivery)
+            settled = await settle(decision, delivery.receipt, self._batcher, tries=SETTLE_TRIES)
+            observer("settled", delivery)
+            self._report(delivery, decision, held=settled.held, took_s=time.perf_counter() - began)
+        finally:
+            del self._holds[delivery.receipt]
+
+    def _note_stuck(self, delivery: Delivery) -> None:
+        stuck = self._around.threads.stuck
+        log.error(
+            "%s %s goes on in its thread although it was ended; %d such thread(s), %d are too many",
+            delivery.task, delivery.id, stuck, MAX_STUCK,
+        )  # fmt: skip
+        if stuck == MAX_STUCK:
+            self._on_stuck()
+
+    def _warn_of_patience(self, delivery: Delivery, ran: Ran) -> None:
+        outcome = ran.outcome
+        if not isinstance(outcome, NotUnderstood) or delivery.waits_since is not None:
+            return
+        dies_at = datetime.fromtimestamp(self._around.clock.now() + outcome.patience_s, UTC)
+        log.warning(
+            "%s %s is not understood here (%s: %s); it waits for a worker that does until %s, then it is dead",
+            delivery.task or "a message", delivery.id, outcome.reason, outcome.failure.message,
+            dies_at.isoformat(sep=" ", timespec="seconds"),
+        )  # fmt: skip
+
+    def _report(self, delivery: Delivery, decision: Decision, *, held: bool, took_s: float) -> None:
+        """One line a state change."""
+        if isinstance(decision, Die) and held:
+            self._upkeep.deaths()
+        level = logging.INFO if isinstance(decision, (Ack, Cancel, Release)) else logging.WARNING
+        if isinstance(decision, Wait):
+            level = logging.DEBUG
+        log.log(
+            level, "%s %s attempt %d (queue %s) %s after %.3f s",
+            delivery.task or "(no envelope)", delivery.id, delivery.attempt, delivery.queue,
+            _became(decision) if held else "was no longer ours: another worker may run it,", took_s,
+        )  # fmt: skip
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+def _names(around: Surroundings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of all queue tasks, and of the async ones."""
+    tasks = around.registry.queue_tasks()
+    return tuple(task.name for task in tasks), tuple(task.name for task in tasks if task.is_async)
+
+
+def _became(decision: Decision) -> str:
+    """What became of a delivery, for its log line."""
+    match decision:
+        case Ack():
+            return "is done"
+        case Retry(after_s, failure):
+            return f"failed ({failure.error_type}: {failure.message[:200]}) and is tried again in {after_s:.1f} s"
+        case Wait(after_s, reason):
+            return f"waits ({reason}), tried again in {after_s:.0f} s"
+        case Release():
+            return "is given back unfinished"
+        case Die(reason, failure):
+            return f"is dead ({reason}: {failure.error_type}: {failure.message[:200]})"
+        case Cancel():
+            return "is cancelled"
+        case LetGo():
+            return "is let go"

@@ -1,0 +1,254 @@
+"""The public `Tasks`: a façade over the engine, the wiring and the doors, each loaded at first use."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
+
+from twolane.engine.context import TaskContext
+from twolane.engine.task import Registry, Sendable, Task, default_name, policy_with
+from twolane.values.errors import DefinitionError
+from twolane.values.policy import Backoff, Policy
+from twolane.values.ticket import Lane, Ticket
+
+if TYPE_CHECKING:
+    from twolane.engine.runtime import Runtime
+    from twolane.wiring.settings import Settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class BackgroundDecorator(Protocol):
+    """Makes a task of the background lane."""
+
+    def __call__(self, fn: Callable[P, R], /) -> Task[P, P, R]:
+        """Register `fn`."""
+        ...
+
+
+class QueueDecorator(Protocol):
+    """Makes a task of the queue lane; a first parameter of type TaskContext is the worker's to fill."""
+
+    @overload
+    def __call__(
+        self, fn: Callable[Concatenate[TaskContext, P], R], /
+    ) -> Task[Concatenate[TaskContext, P], P, R]: ...
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> Task[P, P, R]: ...
+
+
+_QUESTION = (
+    "if this task vanishes, does a human need to know? "
+    'No: if_lost="ignore" (runs in the background). Yes: if_lost="alert" (stored, retried, told).'
+)
+
+
+class Tasks:
+    """The tasks of one app, and the door to both lanes.
+
+    Args:
+        queue: where messages wait, such as `sqlite:////var/lib/app/twolane.db`; TWOLANE_QUEUE wins over it.
+            Default: `twolane.db` beside the nearest `pyproject.toml` above the file that makes `Tasks()`.
+        worker: `in_app` or `off`; TWOLANE_WORKER wins over it.
+
+    Raises:
+        SettingsError: a setting that cannot hold.
+    """
+
+    def __init__(self, *, queue: str | None = None, worker: Literal["in_app", "off"] | None = None) -> None:
+        import sys
+
+        self.registry = Registry()
+        self._made_in = sys._getframe(1).f_code.co_filename  # noqa: SLF001  (where the default file lies)
+        self._queue = queue
+        self._worker = worker
+        self._runtime: Runtime | None = None
+        self._settings: Settings | None = None
+
+    @overload
+    def task(
+        self, *, if_lost: Literal["ignore"], name: str | None = None, because: str = ""
+    ) -> BackgroundDecorator: ...
+
+    @overload
+    def task(
+        self,
+        *,
+        if_lost: Literal["alert"],
+        name: str | None = None,
+        because: str = "",
+        queue: str = "default",
+        max_attempts: int = 5,
+        backoff: Backoff = ...,
+        timeout_s: float | timedelta = 300.0,
+        patience_s: float | timedelta = 3600.0,
+        expires_after_s: float | timedelta | None = None,
+        unique_key: str | None = None,
+        retry_on: tuple[type[BaseException], ...] = (),
+        give_up_on: tuple[type[BaseException], ...] = (),
+    ) -> QueueDecorator: ...
+
+    def task(
+        self, *, if_lost: str | None = None, name: str | None = None, because: str = "", **options: Any
+    ) -> Any:
+        """Answer the question for a function, and make it a task.
+
+        Args:
+            if_lost: `"ignore"`: nobody needs to know; it runs after the response. `"alert"`: a human must
+                know; it is stored, retried and told. There is no default.
+            name: the stable string stored in messages; default `module:function`.
+            because: the reason for the answer, for the people who read it later.
+            **options: what only a queue can keep, for `"alert"`: `queue` (name), `max_attempts`, `backoff`
+                (a Backoff), `timeout_s`, `patience_s`, `expires_after_s` (seconds or timedelta),
+                `unique_key` (a template over the arguments, such as `"{customer_id}"`), `retry_on`,
+                `give_up_on` (tuples of exception types).
+
+        Raises:
+            DefinitionError: no answer, options that this lane cannot keep, a name that is taken, a
+                signature that cannot be a task.
+        """
+        if if_lost not in ("ignore", "alert"):
+            given = "" if if_lost is None else f", not {if_lost!r}"
+            raise DefinitionError(
+                f'a task answers the question with if_lost="ignore" or "alert"{given}: {_QUESTION}'
+            )
+        lane = Lane.BACKGROUND if if_lost == "ignore" else Lane.QUEUE
+        _check_options(lane, options)
+
+        def register(fn: Callable[..., Any]) -> Task[Any, Any, Any]:
+            if isinstance(fn, Task):
+                fn = fn.fn
+            if not callable(fn) or isinstance(fn, (staticmethod, classmethod, type)):
+                raise DefinitionError(f"a task is a function, not {fn!r}")
+            task: Task[Any, Any, Any] = Task(
+                fn,
+                name=name or default_name(fn),
+                lane=lane,
+                queue=options.get("queue", "default"),
+                because=because,
+                policy=policy_with(
+                    Policy(), **{k: v for k, v in options.items() if k not in ("queue", "unique_key")}
+                ),
+                unique_key=options.get("unique_key"),
+            )
+            self.registry.add(task)
+            return task
+
+        return register
+
+    def install(self, app: Any) -> None:
+        """Bring both lanes to a FastAPI (or Starlette) app: a middleware and a wrapped lifespan.
+
+        Raises:
+            UsageError: the app has been started, or has tasks installed already.
+        """
+        from twolane.fastapi.install import install
+
+        install(app, self)
+
+    async def send(self, task: Sendable[P], /, *args: P.args, **kwargs: P.kwargs) -> Ticket:
+        """Send at once, whatever becomes of a response: the queue lane's is durable on return.
+
+        A task of the background lane starts at once under supervision, in a process with a running
+        app or worker.
+
+        Args:
+            task: a task, or `task.options(...)`.
+            *args: the task's arguments, without the context.
+            **kwargs: the same by name.
+
+        Raises:
+            ArgumentsRefused: the arguments do not fit, or JSON cannot carry them.
+            SendRefused: nothing was stored.
+            SendUnknown: it may have been stored; send again under the same id.
+            UsageError: an undecorated function.
+        """
+        return await self.runtime.send(self.checked(task), args, kwargs)
+
+    def send_blocking(self, task: Sendable[P], /, *args: P.args, **kwargs: P.kwargs) -> Ticket:
+        """As `send`, for scripts and threads: blocks until the message is durable. Queue lane only."""
+        return self.runtime.send_blocking(self.checked(task), args, kwargs)
+
+    def limit_body(self, size_bytes: int) -> Callable[..., Awaitable[None]]:
+        """A dependency that answers 413 as soon as a request's body is larger, before it is all read.
+
+        Use it as `@app.post("/imports", dependencies=[Depends(tasks.limit_body(10_000_000))])`.
+
+        Args:
+            size_bytes: the largest body, in bytes, the form's own framing included.
+        """
+        from twolane.fastapi.body_limit import limit_body
+
+        return limit_body(size_bytes)
+
+    def close(self) -> None:
+        """Flush and close what a script's sends opened; an app's lifespan and a worker do it themselves."""
+        if self._runtime is not None:
+            self._runtime.close()
+
+    def checked(self, task: Any) -> Sendable[Any]:
+        """The task, if it is one of these.
+
+        Raises:
+            UsageError: an undecorated function, or a task of another `Tasks`.
+        """
+        from twolane.engine.task import checked
+
+        return checked(self.registry, task)
+
+    @property
+    def runtime(self) -> Runtime:
+        """What this process holds open; made at first use."""
+        if self._runtime is None:
+            from twolane.wiring.opening import make_runtime
+
+            self._runtime = make_runtime(self.registry, self.settings)
+        return self._runtime
+
+    @runtime.setter
+    def runtime(self, runtime: Runtime | None) -> None:
+        self._runtime = runtime
+
+    @property
+    def settings(self) -> Settings:
+        """What holds, from the environment and the constructor.
+
+        Raises:
+            SettingsError: a setting that cannot hold.
+        """
+        if self._settings is None:
+            from twolane.wiring.settings import read_settings
+
+            self._settings = read_settings(queue=self._queue, worker=self._worker, made_in=self._made_in)
+        return self._settings
+
+
+def _check_options(lane: Lane, options: dict[str, Any]) -> None:
+    """Refuse options that are no option, or that the background lane cannot keep."""
+    if unknown := sorted(set(options) - _QUEUE_OPTIONS):
+        raise DefinitionError(
+            f"a task has no option {', '.join(unknown)}; there are {', '.join(sorted(_QUEUE_OPTIONS))}"
+        )
+    if lane is Lane.BACKGROUND and options:
+        names = ", ".join(sorted(options))
+        raise DefinitionError(
+            f'{names}: only a queue can keep this, and if_lost="ignore" has none: a task that is lost with '
+            f"its process cannot be retried, timed or made unique. Ask the question again: {_QUESTION}"
+        )
+
+
+_QUEUE_OPTIONS = frozenset(
+    [
+        "queue",
+        "max_attempts",
+        "backoff",
+        "timeout_s",
+        "patience_s",
+        "expires_after_s",
+        "unique_key",
+        "retry_on",
+        "give_up_on",
+    ]
+)

@@ -1,0 +1,115 @@
+"""Any table, in any chunks, resumed anywhere, is what the csv module reads at once."""
+
+import csv
+import io
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from twolane import csvfile
+
+
+class Row(BaseModel):
+    plain: str
+    maybe: str | None
+    usual: str = "default"
+    number: int = 0
+
+
+LINE_END = st.sampled_from(["\n", "\r\n", "\r"])
+SPECIAL = st.sampled_from(
+    ['"', ",", "\r", "\n", "\r\n", "\u2028", "\x85", "\x0b", "\ufeff", "é", "🛫", " ", "NA"]
+)
+CELL = st.lists(SPECIAL | st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5).map(
+    "".join
+)
+NUMBER = st.sampled_from(["", "1", "-2", "x", "1.5"])
+RECORD = st.tuples(CELL, CELL, CELL, NUMBER) | st.tuples(CELL, CELL) | st.just(())
+
+
+@st.composite
+def tables(draw) -> bytes:
+    """A file: four columns and one nobody asked for, with every freedom that CSV leaves."""
+
+    def field(text: str) -> str:
+        needed = any(character in text for character in '",\r\n') or draw(st.booleans())
+        return '"' + text.replace('"', '""') + '"' if needed else text
+
+    def line(fields) -> str:
+        return ",".join(map(field, fields)) + draw(LINE_END)
+
+    columns = draw(st.permutations(["plain", "maybe", "usual", "number"]))
+    by_name = ["plain", "maybe", "usual", "number"]
+    lines = [line([*columns, "extra"])]
+    for cells in draw(st.lists(RECORD, max_size=12)):
+        whole = len(cells) == len(by_name)
+        lines.append(line([*(cells[by_name.index(name)] for name in columns), "more"] if whole else cells))
+    text = "".join(lines)
+    if draw(st.booleans()):
+        text = text.rstrip("\r\n") if not text.endswith('"\n') else text
+    return draw(st.sampled_from([b"", b"\xef\xbb\xbf"])) + text.encode()
+
+
+def expected(data: bytes) -> tuple[list[dict[str, object]], list[int]]:
+    """Read with the csv module alone: the valid rows, and the lines of the others."""
+    reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
+    names = next(reader)
+    rows, lines = [], []
+    begins = reader.line_num + 1
+    for fields in reader:
+        line, begins = begins, reader.line_num + 1
+        cells = dict(zip(names, fields, strict=False))
+        if fields and (len(fields) != len(names) or cells["number"] not in {"", "1", "-2"}):
+            lines.append(line)
+        elif fields:
+            number = int(cells["number"] or 0)
+            row = {
+                "plain": cells["plain"],
+                "maybe": cells["maybe"] or None,
+                "usual": cells["usual"] or "default",
+            }
+            rows.append({**row, "number": number})
+    return rows, lines
+
+
+def resumed(data: bytes, chunk_rows: list[int]) -> list[csvfile.Chunk[Row]]:
+    """Read chunk by chunk, each by a reader of its own that has only the last cursor."""
+    chunks: list[csvfile.Chunk[Row]] = []
+    for size in itertools.cycle(chunk_rows):
+        start = chunks[-1].cursor if chunks else None
+        chunk = next(csvfile.read(io.BytesIO(data), Row, start=start, chunk_rows=size), None)
+        if chunk is None:
+            return chunks
+        chunks.append(chunk)
+    raise AssertionError
+
+
+@given(tables(), st.lists(st.integers(1, 5), min_size=1, max_size=4))
+def test_chunks_joined_are_the_table(data, chunk_rows):
+    rows, rejected_lines = expected(data)
+
+    for chunks in (
+        resumed(data, chunk_rows),
+        list(csvfile.read(io.BytesIO(data), Row, chunk_rows=chunk_rows[0])),
+    ):
+        assert [row.model_dump() for chunk in chunks for row in chunk.rows] == rows
+        assert [rejection.line for chunk in chunks for rejection in chunk.rejected] == rejected_lines
+        if chunks:
+            reader = csv.reader(io.StringIO(data.decode(), newline=""))
+            assert chunks[-1].offset_bytes == len(data)
+            assert chunks[-1].line == [reader.line_num for _ in reader][-1]
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(1, 5), min_size=1, max_size=3))
+def test_any_bytes_behind_a_header_are_rows_or_rejected(noise, chunk_rows):
+    data = b"plain,maybe,usual,number\n" + noise
+
+    at_once = list(csvfile.read(io.BytesIO(data), Row))
+    chunks = resumed(data, chunk_rows)
+
+    assert [row for chunk in chunks for row in chunk.rows] == [row for chunk in at_once for row in chunk.rows]
+    assert [each for chunk in chunks for each in chunk.rejected] == [
+        each for chunk in at_once for each in chunk.rejected
+    ]
