@@ -65,7 +65,7 @@ class MemoryRecords:
         self._rows: dict[str, Row] = {}
         self._workers: dict[str, WorkerInfo] = {}
         self._alerts: list[Alert] = []
-        self._pruned: Counter[tuple[str, State]] = Counter()
+        self._pruned: Counter[State] = Counter()
 
     def get(self, message_id: str) -> Record | None:
         with self._lock:
@@ -91,12 +91,12 @@ class MemoryRecords:
 
     def stats(self) -> Stats:
         with self._lock:
-            queues = {row.record.queue for row in self._rows.values()} | {queue for queue, _ in self._pruned}
+            queues = {row.record.queue for row in self._rows.values()}
             told = sum(alert.told for alert in self._alerts)
             return Stats(
                 queues={queue: self._queue_stats(queue) for queue in queues},
                 accepted=len(self._rows) + self._pruned.total(),
-                pruned={state: sum(self._pruned[queue, state] for queue in queues) for state in State},
+                pruned=dict(self._pruned),
                 workers=tuple(self._workers.values()),
                 owed_alerts=len(self._alerts) - told,
                 told_alerts=told,
