@@ -33,7 +33,9 @@ class Arguments:
     """
 
     def __init__(self, fn: Callable[..., Any], name: str, *, skip_first: bool) -> None:
-        parameters = list(inspect.signature(fn).parameters.values())[1 if skip_first else 0 :]
+        signature = inspect.signature(fn)
+        parameters = list(signature.parameters.values())[1 if skip_first else 0 :]
+        self._signature = signature.replace(parameters=parameters)
         self._fn = fn
         self._task = name
         self._parameters = parameters
@@ -42,6 +44,17 @@ class Arguments:
         self._model: Any = None
         self._lock = threading.Lock()
         self.names = tuple(p.name for p in parameters)
+
+    def fit(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Check that a call fits the signature; nothing is validated.
+
+        Raises:
+            ArgumentsRefused: one is missing, unknown, too many or given twice.
+        """
+        try:
+            self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise ArgumentsRefused(f"task {self._task}: {error}; nothing will run") from None
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Arguments by name, as a call of the function would bind them.

@@ -16,7 +16,7 @@ from twolane.values.errors import BlobError, QueueError, UsageError
 
 log = logging.getLogger("twolane.upkeep")
 
-ALERTS_S = 5.0
+ALERTS_S = 2.0
 PRUNE_S = 60.0
 BLOBS_S = 600.0
 

@@ -319,7 +319,9 @@ class MemoryQueue(MemoryRecords):
                 self._after_expiry(row)
         touched = {row.record.id: row.record.state for row in (*crashed, *expired)}
         buried = list(touched.values()).count(State.DEAD)
-        return q.Reaped(dead, freed=len(touched) - buried, buried=buried)
+        ready = [row for row in self._rows.values() if row.suspect and row.record.state is State.WAITING]
+        suspects = sum(row.record.visible_at <= now for row in ready)
+        return q.Reaped(dead, freed=len(touched) - buried, buried=buried, suspects=suspects)
 
     def _after_crash(self, row: Row) -> None:
         """Suspect from now on; charged only if it ran alone and got no further."""

@@ -1,0 +1,80 @@
+"""The app's lifespan, wrapped: the lanes open inside the user's own, and close before it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from types import FrameType
+from typing import Any
+
+from starlette.types import Lifespan
+
+from twolane.engine.runtime import Runtime
+from twolane.fastapi.exchange import Installed
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def with_lanes(lifespan: Lifespan[Any], tasks: Installed) -> Lifespan[Any]:
+    """A lifespan that enters `lifespan` and then opens the lanes."""
+
+    @asynccontextmanager
+    async def wrapped(app: Any) -> AsyncGenerator[Any]:
+        async with lifespan(app) as state:
+            runtime = tasks.runtime
+            if runtime.background.is_open:  # an outer app, or the worker, has opened them
+                yield state
+                return
+            async with _open(runtime):
+                yield state
+
+    return wrapped
+
+
+@asynccontextmanager
+async def _open(runtime: Runtime) -> AsyncGenerator[None]:
+    loop = asyncio.get_running_loop()
+    runtime.background.open(loop)
+    grace_s = runtime.limits.grace_s
+    with _signals_also_to(lambda: loop.call_soon_threadsafe(runtime.begin_stop)):
+        try:
+            await runtime.start()
+            yield
+        except asyncio.CancelledError:
+            grace_s = 0.0  # a forced exit: nobody waits any more
+            raise
+        finally:
+            await runtime.stop(grace_s)
+
+
+@contextmanager
+def _signals_also_to(begin_stop: Callable[[], Any]) -> Generator[None]:
+    """Hear of SIGTERM and SIGINT at once: a server tells an app only after all its requests have ended.
+
+    The handler that was there before is called too. Where there is none to call (the signal ends the
+    process by itself) or in another thread than the main one nothing is done.
+    """
+    ours: dict[signal.Signals, tuple[Any, Any]] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in _SIGNALS:
+            before = signal.getsignal(number)
+            if callable(before):
+                ours[number] = (_chain(begin_stop, before), before)
+                signal.signal(number, ours[number][0])
+    try:
+        yield
+    finally:
+        for number, (handler, before) in ours.items():
+            if signal.getsignal(number) is handler:
+                signal.signal(number, before)
+
+
+def _chain(begin_stop: Callable[[], Any], before: Callable[[int, FrameType | None], Any]) -> Any:
+    def handle(number: int, frame: FrameType | None) -> None:
+        begin_stop()
+        before(number, frame)
+
+    return handle

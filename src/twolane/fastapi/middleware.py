@@ -1,0 +1,71 @@
+"""The ASGI middleware: gives each request its exchange, and ends it when the app has returned.
+
+Pure ASGI and the innermost of the user's: it sees the start of an answer after function-scoped
+dependencies have committed, and what it answers instead passes through CORS, compression and request ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from twolane.fastapi.body_limit import CountedBody
+from twolane.fastapi.exchange import IN_A_WEBSOCKET, SCOPE_KEY, Exchange, Installed, Refused
+from twolane.values.ticket import Lane
+
+log = logging.getLogger("twolane.lanes")
+
+
+class LanesMiddleware:
+    """Gives each request a batch that goes with its answer.
+
+    Args:
+        app: the rest of the app.
+        tasks: the tasks it may add.
+    """
+
+    def __init__(self, app: ASGIApp, tasks: Installed) -> None:
+        self.app = app
+        self._tasks = tasks
+        self._guard = threading.Lock()
+        if "AWS_LAMBDA_FUNCTION_NAME" in os.environ and any(
+            t.lane is Lane.BACKGROUND for t in tasks.registry
+        ):
+            log.warning(
+                "Lambda runs nothing after the answer is returned: tasks of the background lane run before it "
+                "and hold it up"
+            )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, with its exchange in the scope."""
+        present = scope.get(SCOPE_KEY)
+        if scope["type"] == "lifespan" or (present is not None and present.tasks is self._tasks):
+            await self.app(scope, receive, send)  # the same tasks are installed in an outer app
+        elif scope["type"] == "websocket":
+            scope[SCOPE_KEY] = Exchange(self._tasks, self._guard, send, closed=IN_A_WEBSOCKET)
+            await self.app(scope, receive, send)
+        else:
+            await self._exchange(scope, receive, send)
+
+    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = scope[SCOPE_KEY] = Exchange(self._tasks, self._guard, send)
+        try:
+            await self.app(scope, CountedBody(scope, receive, exchange), exchange.send)
+        except (Exception, asyncio.CancelledError) as error:
+            await exchange.end(error)
+            if not _is_refusal(error):
+                raise
+        else:
+            if exchange.batch is not None:
+                await exchange.end(None)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether it is what `send` raised, alone or in groups made by task groups on its way."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(Refused)[1] is None
+    return isinstance(error, Refused)
