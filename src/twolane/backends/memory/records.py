@@ -106,10 +106,11 @@ class MemoryRecords:
         rows = [row for row in self._rows.values() if row.record.queue == queue]
         states = Counter(row.record.state for row in rows)
         waiting = [row for row in rows if row.record.state is State.WAITING]
-        age_s = self._now() - min((row.record.visible_at for row in waiting), default=float("inf"))
+        now = self._now()
+        ages_s = [now - row.record.sent_at for row in waiting if row.record.visible_at <= now]
         return QueueStats(
             counts={state: states[state] for state in State},
-            oldest_age_s=age_s if age_s >= 0 else None,
+            oldest_age_s=max(ages_s, default=None),
             not_understood=sum(row.waits_since is not None for row in waiting),
         )
 
