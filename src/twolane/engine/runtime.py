@@ -214,9 +214,7 @@ class Runtime:
         upkeep = Upkeep(
             self.batcher, stores.records, stores.blobs, self.clock, limits=self.limits, target=tell_log
         )
-        return Worker(
-            info, stores.queue, around, limits=self.limits, upkeep=upkeep, on_stuck=self.on_stuck
-        )
+        return Worker(info, stores.queue, around, limits=self.limits, upkeep=upkeep, on_stuck=self.on_stuck)
 
     def close(self) -> None:
         """Flush and close the stores; they open again at the next use. Blocks."""
