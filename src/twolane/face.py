@@ -207,9 +207,10 @@ class Tasks:
             self._runtime = make_runtime(self.registry, self.settings)
         return self._runtime
 
-    @runtime.setter
-    def runtime(self, runtime: Runtime | None) -> None:
-        self._runtime = runtime
+    def swap_runtime(self, runtime: Runtime | None) -> Runtime | None:
+        """Put another runtime in place, for tests; answers the one before, None if there was none yet."""
+        before, self._runtime = self._runtime, runtime
+        return before
 
     @property
     def settings(self) -> Settings:

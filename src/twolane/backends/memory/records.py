@@ -89,6 +89,11 @@ class MemoryRecords:
             row = self._rows.get(message_id)
             return row.letter() if row and row.record.state is State.DEAD else None
 
+    def messages(self) -> list[Outgoing]:
+        """For tests: what is kept, in the order it was sent."""
+        with self._lock:
+            return [row.message for row in self._rows.values()]
+
     def stats(self) -> Stats:
         with self._lock:
             queues = {row.record.queue for row in self._rows.values()}
