@@ -294,12 +294,14 @@ class Worker:
         began = time.perf_counter()
         try:
             ran = await run(hold, self._around)
+        finally:
+            self._slots.free_one()
+        try:
             observer("decide", delivery)
             decision = decide(ran.outcome, delivery.attempt, ran.policy, random.random())  # noqa: S311
             if ran.stuck:
                 self._note_stuck(delivery)
             self._warn_of_patience(delivery, ran)
-            self._slots.free_one()
             observer("settle", delivery)
             settled = await settle(decision, delivery.receipt, self._batcher, tries=SETTLE_TRIES)
             observer("settled", delivery)
