@@ -51,6 +51,8 @@ class Arguments:
         Raises:
             ArgumentsRefused: one is missing, unknown, too many or given twice.
         """
+        if not kwargs and len(args) == len(self._positional) == len(self._parameters):
+            return  # the usual call, for a tenth of what binding takes
         try:
             self._signature.bind(*args, **kwargs)
         except TypeError as error:
