@@ -32,6 +32,7 @@ LIST_DEAD = "SELECT seq FROM messages WHERE state = 'dead' ORDER BY finished_at 
 LIST_DEAD_OF_TASK = """
     SELECT seq FROM messages WHERE state = 'dead' AND task = ? ORDER BY finished_at DESC, seq DESC LIMIT ?
 """
+DEAD_IDS = "SELECT id FROM messages WHERE state = 'dead' AND (? IS NULL OR task = ?)"
 
 OLDEST = "SELECT sent_at FROM messages WHERE state = 'waiting' AND queue = ? AND visible_at <= ? ORDER BY sent_at LIMIT 1"
 NOT_UNDERSTOOD = (
@@ -65,6 +66,12 @@ class SqliteRecords:
         """Dead letters, the newest first."""
         statement, parameters = (LIST_DEAD, ()) if task is None else (LIST_DEAD_OF_TASK, (task,))
         return self._readers.read(partial(_letters, statement, (*parameters, max(0, limit))))
+
+    def dead_ids(self, *, task: str | None = None) -> list[str]:
+        """The ids of all dead letters."""
+        return self._readers.read(
+            lambda connection: [found for (found,) in connection.execute(DEAD_IDS, (task, task))]
+        )
 
     def dead_letter(self, message_id: str) -> DeadLetter | None:
         """One dead letter with every attempt."""
