@@ -82,7 +82,9 @@ def test_every_file_is_for_its_owner_only(house: House) -> None:
     }
 
 
-def test_an_existing_file_is_never_opened_beside_sqlite(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_existing_file_is_never_opened_beside_sqlite(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Closing such a descriptor would drop the POSIX locks of the whole process."""
     house.send()
     plain_open = os.open
@@ -232,7 +234,7 @@ print(refused(path)[0])
 
 @pytest.mark.parametrize(("file_mode", "folder_mode"), [(0o444, 0o777), (0o644, 0o555)])
 def test_a_read_only_file_or_folder_names_the_way_out(file_mode: int, folder_mode: int) -> None:
-    folder = Path("/tmp") / f"twolane-read-only-{os.getpid()}"  # noqa: S108 - pytest's folder is for root only
+    folder = Path("/tmp") / f"twolane-read-only-{os.getpid()}"
     folder.mkdir()
     try:
         path = folder / "queue.db"
