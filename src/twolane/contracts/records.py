@@ -34,3 +34,7 @@ class Records(Protocol):
     def blobs_in_use(self) -> AbstractSet[str]:
         """Keys of the blobs that a kept message names."""
         ...
+
+    def close(self) -> None:
+        """Release what it holds; a later question opens it again."""
+        ...

@@ -201,7 +201,7 @@ class Arguments:
 
 def reasons(error: Any) -> str:
     """A pydantic ValidationError as one line: each field with its reason, without the values given."""
-    parts = []
+    parts: list[str] = []
     for each in error.errors(include_url=False, include_input=False, include_context=False):
         where = ".".join(str(part) for part in each["loc"])
         parts.append(f"`{where}`: {each['msg']}" if where else str(each["msg"]))

@@ -307,6 +307,7 @@ class MemoryQueue(MemoryRecords):
     def _reap(self, _: q.Reap) -> q.Reaped:
         now = self._now()
         dead = tuple(worker for worker in self._workers if worker in self._crashed)
+        self._crashed.clear()
         crashed = [row for worker in dead for row in self._running_on(worker)]
         expired = [row for row in self._rows.values() if row.receipt and row.record.visible_at <= now]
         for worker in dead:
@@ -372,7 +373,7 @@ class MemoryQueue(MemoryRecords):
         old = [each for each in finished if (each.finished_at or 0.0) <= until and each.id not in owed]
         for record in old[: entry.limit]:
             del self._rows[record.id]
-            self._pruned[record.queue, record.state] += 1
+            self._pruned[record.state] += 1
         self._alerts = [alert for alert in self._alerts if alert.row.record.id in self._rows]
         return len(old[: entry.limit])
 
