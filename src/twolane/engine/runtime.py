@@ -238,6 +238,7 @@ class Runtime:
         with self._guard:
             opened, self._opened = self._opened, None
         if opened is not None and opened.pid == os.getpid():
+            opened.stores.records.close()
             opened.batcher.close()
 
     def _open(self) -> _Open:
