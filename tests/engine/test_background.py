@@ -332,7 +332,7 @@ class TestWarnings:
 class TestStart:
     def test_needs_an_app_or_a_worker(self, house: House) -> None:
         async def main() -> None:
-            with pytest.raises(UsageError, match="note .*none has been started in this process"):
+            with pytest.raises(UsageError, match=r"note .*none has been started in this process"):
                 house.lane.start(house.note("x"))
 
         run(main())
