@@ -153,7 +153,9 @@ def test_yield_dependencies(both: Both, scope: Any, fastapi: list[str], twolane:
     async def task() -> None:
         both.note("task")
 
-    both.serve(task, dependencies=[Depends(session, scope=scope)])
+    def needs_it(_: Annotated[None, Depends(session, scope=scope)]) -> None: ...
+
+    both.serve(task, dependencies=[Depends(needs_it)])  # FastAPI 0.121 overlooks the scope right here
 
     async def order(path: str) -> list[str]:
         both.ran.clear()
@@ -263,5 +265,5 @@ class TestTwoHundredSyncTasks:
 
 async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(WAIT_S):
-        while not holds():
+        while not holds():  # noqa: ASYNC110  (what it waits for has no event)
             await asyncio.sleep(0)
