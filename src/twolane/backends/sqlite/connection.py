@@ -52,7 +52,7 @@ def open_writer(path: Path, *, create: bool, max_pages: int | None = None) -> sq
             create_file(path)
         except OSError as error:
             raise explain(error, path) from error
-    _require_file(path)
+    require_file(path)
     connection = _connect(path, "rw")
     try:
         schema.version_of(connection, path)  # before anything is changed in a file that is not ours
@@ -74,7 +74,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
         QueueMissing: there is none.
         QueueError: it cannot be read, with what to do about it.
     """
-    _require_file(path)
+    require_file(path)
     connection = _connect(path, "ro")
     try:
         _configure(connection)
@@ -86,7 +86,12 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _require_file(path: Path) -> None:
+def require_file(path: Path) -> None:
+    """See that there is a file.
+
+    Raises:
+        QueueMissing: there is none.
+    """
     if not path.exists():
         raise QueueMissing(
             f"there is no queue at {path}: check TWOLANE_QUEUE, or start the app once, which makes it"
