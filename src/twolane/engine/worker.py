@@ -184,7 +184,7 @@ class Worker:
         at = None if self._slots.receiving else self._queue.next_visible_at(self.info.queues)
         if at is None:
             return self._limits.poll_s
-        return min(self._limits.poll_s, max(0.01, at - self._around.clock.now()))
+        return min(self._limits.poll_s, max(0.0, at - self._around.clock.now()))
 
     def _note(self, reaped: Reaped) -> None:
         for dead in reaped.dead_workers:
