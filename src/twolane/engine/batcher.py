@@ -167,12 +167,14 @@ class Batcher:
     def _flush(self, entries: list[Entry[Any]]) -> Sequence[Any]:
         try:
             answers = self._queue.flush(entries)
-            if len(answers) != len(entries):
-                raise AssertionError(f"the backend gave {len(answers)} answers to {len(entries)} entries")
         except Exception as error:
             log.exception("a flush of %d entries failed: their outcome is unknown", len(entries))
             return [_unknown(entry, str(error) or type(error).__name__) for entry in entries]
-        return answers
+        if len(answers) == len(entries):
+            return answers
+        why = f"the backend gave {len(answers)} answers to {len(entries)} entries"
+        log.error("%s: their outcome is unknown", why)
+        return [_unknown(entry, why) for entry in entries]
 
 
 def _offered(offers: Sequence[Offer]) -> Iterator[Pending]:
