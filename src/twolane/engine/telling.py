@@ -17,6 +17,9 @@ from twolane.values.record import DeadLetter
 log = logging.getLogger("twolane.alert")
 
 BATCH = 100
+TAKE_S = 3.0
+"""After so many seconds an alert that was taken and not marked is told again: its teller died."""
+
 WIDTH = 96
 
 Target = Callable[[DeadLetter], None]
@@ -32,7 +35,7 @@ async def tell_owed(batcher: Batcher, target: Target) -> int:
         How many were told.
     """
     told = 0
-    while owed := await batcher.ask(TakeAlerts(BATCH)):
+    while owed := await batcher.ask(TakeAlerts(BATCH, TAKE_S)):
         accepted: list[int] = []
         for alert in owed:
             try:

@@ -17,7 +17,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse
 from starlette.types import Message, Scope, Send
 
-from twolane.engine.background import Background, Call, Run
+from twolane.engine.background import Call
 from twolane.engine.runtime import Runtime
 from twolane.engine.sender import Prepared
 from twolane.engine.task import Registry, Sendable
@@ -153,11 +153,10 @@ class Exchange:
             self._roll_back(batch.items(), f"{type(error).__name__} in the request" if error else "no answer")
         elif batch.calls:
             background = self.tasks.runtime.background
-            run = _through_starlette(background)
             if isinstance(error, asyncio.CancelledError):
-                background.begin(batch.calls, run)
+                background.begin(batch.calls)
             else:
-                await background.run_all(batch.calls, run)
+                await BackgroundTask(background.run_all, batch.calls)()
 
     async def _start(self, message: Message, batch: Batch) -> None:
         if message["status"] >= HTTPStatus.BAD_REQUEST:
@@ -215,12 +214,3 @@ def _explain(error: Exception) -> tuple[int, str]:
     if isinstance(error, TwolaneError) and not isinstance(error, SendUnknown):
         return 503, "the tasks of the request could not be stored; nothing was started"
     return 503, "it is not known whether the tasks of the request were stored"
-
-
-def _through_starlette(background: Background) -> Run:
-    """Run calls as Starlette's own background tasks, so that what observes those observes these."""
-
-    async def run(call: Call) -> None:
-        await BackgroundTask(background.run, call)()
-
-    return run

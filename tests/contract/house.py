@@ -1,0 +1,179 @@
+"""A queue under test, with the few words that the laws are told in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from tests.clock import FakeClock
+from twolane.backends.memory import MemoryQueue
+from twolane.backends.sqlite import SqliteQueue, SqliteRecords
+from twolane.contracts.queue import (
+    Delivery,
+    Entry,
+    Outgoing,
+    Queue,
+    Receive,
+    Register,
+    Send,
+    Unregister,
+)
+from twolane.contracts.records import Records
+from twolane.values.outcome import Failure
+from twolane.values.record import Record, State, Stats, WorkerInfo
+
+A = TypeVar("A")
+
+FAILURE = Failure("ValueError", "no such flight", "Traceback ...", 1.0, 2.0)
+LEASE_S = 60.0
+
+
+class Backend(Protocol):
+    """A place where messages lie, which several processes may share."""
+
+    def open(self) -> Queue:
+        """The queue as another process would have it."""
+        ...
+
+    def records(self) -> Records: ...
+
+    def crash(self, queue: Queue, worker: str) -> None:
+        """The process that opened `queue` and registered `worker` dies."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class InMemory:
+    def __init__(self, folder: Path, clock: FakeClock) -> None:
+        self._queue = MemoryQueue(clock)
+
+    def open(self) -> Queue:
+        return self._queue
+
+    def records(self) -> Records:
+        return self._queue
+
+    def crash(self, queue: Queue, worker: str) -> None:
+        self._queue.crash(worker)
+
+    def close(self) -> None:
+        self._queue.close()
+
+
+class InSqlite:
+    def __init__(self, folder: Path, clock: FakeClock) -> None:
+        self.path = folder / "queue.db"
+        self.clock = clock
+        self._queues: list[SqliteQueue] = []
+        self._records = SqliteRecords(self.path, clock)
+
+    def open(self) -> Queue:
+        queue = SqliteQueue(self.path, clock=self.clock)
+        self._queues.append(queue)
+        return queue
+
+    def records(self) -> Records:
+        return self._records
+
+    def crash(self, queue: Queue, worker: str) -> None:
+        queue.close()  # lets go of the worker's lock file, as the system does for a dead process
+
+    def close(self) -> None:
+        self._records.close()
+        for queue in self._queues:
+            queue.close()
+
+
+BACKENDS: dict[str, Callable[[Path, FakeClock], Backend]] = {"memory": InMemory, "sqlite": InSqlite}
+
+
+class House:
+    """One queue, its records, and workers that come and go.
+
+    Args:
+        backend: where the messages lie.
+        clock: the time of all of them.
+    """
+
+    def __init__(self, backend: Backend, clock: FakeClock) -> None:
+        self.backend = backend
+        self.clock = clock
+        self.queue = backend.open()
+        self.records = backend.records()
+        self._workers: dict[str, Queue] = {}
+        self._sent = 0
+
+    def try_all(self, *entries: Entry[Any]) -> list[Any]:
+        """Carry out entries in one flush; what is refused is its exception."""
+        return self.queue.flush(entries)
+
+    def do(self, entry: Entry[A]) -> A:
+        """Carry out one entry; raises what it is refused with."""
+        [answer] = self.queue.flush([entry])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def outgoing(self, **fields: Any) -> Outgoing:
+        """A message under a new id."""
+        self._sent += 1
+        plain = Outgoing(
+            id=f"m{self._sent}",
+            queue="default",
+            task="app:work",
+            body="{}",
+            digest="d",
+            sent_at=self.clock.now(),
+        )
+        return replace(plain, **fields)
+
+    def send(self, **fields: Any) -> str:
+        """Store one message; its id."""
+        [sent] = self.do(Send((self.outgoing(**fields),)))
+        return sent.id
+
+    def receive(self, **fields: Any) -> tuple[Delivery, ...]:
+        """Receive as a worker that knows every task and runs nothing."""
+        plain = Receive("w", queues=("default",), tasks=None, limit=100, lease_s=LEASE_S)
+        return self.do(replace(plain, **fields))
+
+    def take(self, **fields: Any) -> Delivery:
+        """Receive what must be exactly one delivery."""
+        [delivery] = self.receive(**fields)
+        return delivery
+
+    def register(
+        self, worker: str = "w", tasks: tuple[str, ...] = ("app:work",), *, stopping: bool = False
+    ) -> WorkerInfo:
+        """A worker starts in a process of its own, or says there that it drains."""
+        info = WorkerInfo(worker, 1, "process", ("default",), tasks, 10, self.clock.now(), stopping)
+        if worker not in self._workers:
+            self._workers[worker] = self.backend.open()
+        assert self._workers[worker].flush([Register(info)]) == [None]
+        return info
+
+    def unregister(self, worker: str = "w") -> None:
+        """The worker stops as it should."""
+        assert self._workers.pop(worker).flush([Unregister(worker)]) == [None]
+
+    def crash(self, worker: str = "w") -> None:
+        """The worker's process dies without a word."""
+        self.backend.crash(self._workers.pop(worker), worker)
+
+    def record(self, message_id: str) -> Record:
+        """The record of a message that must be there."""
+        record = self.records.get(message_id)
+        assert record is not None
+        return record
+
+    def state(self, message_id: str) -> State:
+        return self.record(message_id).state
+
+
+def assert_sum_holds(stats: Stats) -> None:
+    """The ledger's law: accepted = the sum of all six."""
+    kept = sum(sum(queue.counts.values()) for queue in stats.queues.values())
+    assert stats.accepted == kept + sum(stats.pruned.values())

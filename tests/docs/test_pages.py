@@ -1,0 +1,106 @@
+"""What the documentation names exists: links, files, commands, options."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_overloads
+
+import pytest
+
+from tests.docs.pages import PAGES, ROOT, anchors, fences, links, spans
+
+README = ROOT / "README.md"
+COMMANDS = {
+    "worker",
+    "status",
+    "stats",
+    "dead list",
+    "dead show",
+    "dead redrive",
+    "dead discard",
+    "cancel",
+    "demo",
+}
+
+
+def code(page: Path) -> str:
+    """All that is typed or configured; Python is run elsewhere."""
+    return "\n".join(
+        [*spans(page), *(fence.code for fence in fences(page) if fence.language not in ("python", ""))]
+    )
+
+
+def named(command: str) -> set[str]:
+    found = set()
+    for page in PAGES:
+        for first, second in re.findall(rf"\b{command} ([a-z-]+)(?: ([a-z]+)\b)?", code(page)):
+            found.add(f"{first} {second}" if first == "dead" and second else first)
+    return found
+
+
+def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = "import sys; from twolane.cli import main; sys.argv[0] = 'twolane'; main()"
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in links(page):
+        if link.startswith("https://"):
+            continue
+        target, _, anchor = link.partition("#")
+        file = page.parent / target if target else page
+        assert file.exists(), link
+        assert not anchor or anchor in anchors(file), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_are_named_exist(page: Path) -> None:
+    for span in spans(page):
+        if re.fullmatch(r"(values|contracts|engine|backends|wiring|fastapi|cli)/[\w/.]*", span):
+            assert (ROOT / "src" / "twolane" / span).exists(), span
+        elif re.fullmatch(r"(tests|tools|requirements|docs|benchmarks)/[\w/.]*", span):
+            assert (ROOT / span).exists(), span
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert named("make") - targets == set()
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS | {"dead"}))
+def test_every_command_has_its_help(command: str) -> None:
+    done = cli(*command.split(), "--help")
+    assert done.returncode == 0, done.stderr
+    assert "Usage" in done.stdout
+
+
+def test_the_commands_that_are_named_are_the_commands_there_are() -> None:
+    assert named("twolane") - {"dead"} == COMMANDS
+
+
+def test_the_readme_names_every_option_of_a_task() -> None:
+    from twolane import Tasks
+
+    options = {
+        name for overload in get_overloads(Tasks.task) for name in inspect.signature(overload).parameters
+    }
+    table = README.read_text().partition("| of a task,")[2].partition("\n\n")[0]
+    rows = {name for line in table.splitlines() for name in re.findall(r"`(\w+)`", line.split("|")[1])}
+    assert rows - {"of a task"} == options - {"self", "if_lost"}
+
+
+def test_the_readme_names_the_start_values() -> None:
+    from twolane.values.policy import Policy
+
+    policy, text = Policy(), README.read_text()
+    assert f"| `max_attempts` | {policy.max_attempts} |" in text
+    assert f"| `timeout_s` | {policy.timeout_s:g} |" in text
+    assert f"| `patience_s` | {policy.patience_s:g} |" in text
+    backoff = policy.backoff
+    assert f"`Backoff(base_s={backoff.base_s:g}, factor={backoff.factor:g}, cap_s={backoff.cap_s:g})`" in text

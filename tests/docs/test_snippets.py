@@ -1,0 +1,177 @@
+"""The Python of README and docs is run, page by page, each page as one module; then its app is used.
+
+What a page leaves to the reader (`save`, `bank`, an import that every reader knows) is in its prelude here.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.docs.pages import PAGES, ROOT, fences
+
+PRELUDES = {
+    "README.md": """
+import queue
+from uuid import UUID
+from fastapi import HTTPException
+from twolane import GiveUp, RetryLater
+
+saved, rejected = queue.SimpleQueue(), queue.SimpleQueue()
+
+def save(customer_id, rows):
+    saved.put((customer_id, rows))
+
+def reject(customer_id, rows):
+    rejected.put((customer_id, rows))
+
+class bank:
+    class Busy(Exception):
+        seconds = 30
+    class CardExpired(Exception):
+        pass
+    @staticmethod
+    def charge(customer_id, cents, *, idempotency_key):
+        if cents > 100: raise bank.Busy
+        if cents > 10: raise bank.CardExpired
+        return idempotency_key
+""",
+    "deploy.md": """
+from fastapi import Depends, FastAPI
+from twolane import Lanes, Tasks, Ticket
+
+tasks, app = Tasks(), FastAPI()
+tasks.install(app)
+""",
+}
+RUN = [page for page in PAGES if fences(page, "python")]
+Run = Callable[[str], ModuleType]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a page's snippets as one module, whose file would lie in a folder of its own."""
+    for name in ("TWOLANE_QUEUE", "TWOLANE_WORKER", "TWOLANE_APP"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text("")
+
+    def run(name: str) -> ModuleType:
+        page = next(page for page in RUN if page.name == name)
+        module = ModuleType("main")
+        module.__file__ = str(tmp_path / "main.py")
+        monkeypatch.setitem(sys.modules, "main", module)
+        exec(compile(PRELUDES.get(name, ""), module.__file__, "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+        for fence in fences(page, "python"):
+            source = "\n" * (fence.line - 1) + fence.code
+            exec(compile(source, module.__file__, "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+        return module
+
+    return run
+
+
+@pytest.mark.parametrize("fence", [fence for page in RUN for fence in fences(page, "python")], ids=str)
+def test_a_snippet_is_python(fence: Any) -> None:
+    compile(fence.code, str(fence), "exec", dont_inherit=True)
+
+
+@pytest.mark.parametrize("page", [page.name for page in RUN])
+def test_a_page_runs(run: Run, page: str) -> None:
+    run(page)
+
+
+def test_the_fences_say_their_language() -> None:
+    told = {fence.language for page in PAGES for fence in fences(page)}
+    assert told <= {"python", "console", "ini", "yaml", ""}
+    assert not [
+        fence for page in PAGES for fence in fences(page, "") if re.search(r"^(from|import|def) ", fence.code)
+    ]
+
+
+class TestReadme:
+    def test_the_import_is_accepted_and_runs(self, run: Run) -> None:
+        from fastapi.testclient import TestClient
+
+        main = run("README.md")
+        file = ("flights.csv", b"number,seats\nLH1,180\nLH2,many\n", "text/csv")
+        with TestClient(main.app) as client:
+            answer = client.post("/imports", params={"customer_id": 7}, files={"file": file})
+            assert answer.status_code == 202
+            assert answer.json()["task"] == "main:import_flights"
+            assert answer.json()["lane"] == "queue"
+            customer, rows = main.saved.get(timeout=30)
+            assert (customer, rows) == (7, [main.Flight(number="LH1", seats=180)])
+            customer, (rejected,) = main.rejected.get(timeout=30)
+            assert (customer, rejected.line) == (7, 3)
+
+    def test_the_mail_runs_after_the_response(self, run: Run) -> None:
+        from fastapi.testclient import TestClient
+
+        client = TestClient(run("README.md").app)
+        assert client.post("/subscribe", params={"email": "ann@example.org"}).status_code == 200
+
+    def test_the_audit_entry_goes_although_the_login_is_refused(self, run: Run) -> None:
+        from fastapi.testclient import TestClient
+
+        main = run("README.md")
+        assert TestClient(main.app).post("/login", params={"email": "ann@example.org"}).status_code == 401
+        assert accepted(main) == 1
+
+    def test_a_reminder_that_is_asked_for_twice_is_sent_once(self, run: Run) -> None:
+        from fastapi.testclient import TestClient
+
+        main = run("README.md")
+        client = TestClient(main.app)
+        url = "/orders/00000000-0000-7000-8000-000000000001/reminder"
+        first, second = (client.post(url, params={"email": "ann@example.org"}) for _ in "12")
+        assert (first.status_code, second.status_code) == (202, 202)
+        assert first.json() == second.json()
+        assert accepted(main) == 1
+
+    def test_a_task_says_what_should_become_of_it(self, run: Run) -> None:
+        main = run("README.md")
+        context = SimpleNamespace(id="the id")
+        assert main.charge(context, 1, 5) == "the id"
+        with pytest.raises(main.RetryLater) as later:
+            main.charge(context, 1, 500)
+        assert later.value.after_s == 30
+        with pytest.raises(main.GiveUp, match="the card has expired"):
+            main.charge(context, 1, 50)
+
+    def test_the_example_is_the_first_thing_on_the_page(self) -> None:
+        assert fences(ROOT / "README.md")[0].line <= 10
+
+
+class TestDeploy:
+    def test_a_task_is_stored_when_its_order_is_committed(self, run: Run) -> None:
+        from fastapi.testclient import TestClient
+
+        main = run("deploy.md")
+        with sqlite3.connect("shop.db") as shop:
+            shop.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, item TEXT)")
+        shop.close()
+        assert TestClient(main.app).post("/orders", params={"item": "tea"}).status_code == 202
+        assert accepted(main) == 1
+        shop = sqlite3.connect("shop.db")
+        assert shop.execute("SELECT item FROM orders").fetchall() == [("tea",)]
+        shop.close()
+
+
+def accepted(main: ModuleType) -> int:
+    """How many messages the queue of a page's app has accepted."""
+    try:
+        count: int = main.tasks.runtime.stores.records.stats().accepted
+    finally:
+        main.tasks.close()
+    return count
+
+
+def test_the_preludes_have_a_page() -> None:
+    assert set(PRELUDES) <= {page.name for page in RUN}

@@ -1,0 +1,90 @@
+"""The accounting of a round: what must hold whatever was killed (DESIGN.md section 1)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import pairwise
+from pathlib import Path
+
+from twolane.backends.sqlite import SqliteRecords
+from twolane.values.record import State
+from twolane.wiring.clock import SystemClock
+
+DEATHS = {
+    "always_raises": "attempts_exhausted",
+    "kills_its_process": "crashed",
+    "unreadable": "unreadable",
+}
+
+
+def lines(folder: Path, name: str) -> list[list[str]]:
+    """The words of each whole line of a file."""
+    file = folder / name
+    text = file.read_text() if file.exists() else ""
+    return [line.split() for line in text.split("\n")[:-1]]
+
+
+def accepted_is_the_sum(records: SqliteRecords) -> None:
+    """The ledger's law: accepted = waiting + running + done + cancelled + dead + discarded."""
+    stats = records.stats()
+    counted = sum(sum(queue.counts.values()) for queue in stats.queues.values())
+    assert stats.accepted == counted + sum(stats.pruned.values())
+
+
+def settle_accounts(folder: Path, killed: set[int]) -> dict[str, int]:
+    """Check one finished round; answers its figures."""
+    records = SqliteRecords(folder / "queue.db", SystemClock())
+    try:
+        return _settle(records, folder, killed)
+    finally:
+        records.close()
+
+
+def _settle(records: SqliteRecords, folder: Path, killed: set[int]) -> dict[str, int]:
+    accepted_is_the_sum(records)
+    stats = records.stats()
+    ledger = {words[0]: words[1] for words in lines(folder, "ledger")}
+    for message_id, task in ledger.items():
+        record = records.get(message_id)
+        assert record is not None, f"LOST: {task} {message_id} was accepted and is nowhere"
+        if (reason := DEATHS.get(task)) is not None:
+            assert (record.state, record.reason) == (State.DEAD, reason), record
+        else:
+            assert record.state is State.DONE, record
+    assert stats.accepted >= len(ledger)
+    dead = records.list_dead(limit=10_000)
+    assert stats.owed_alerts == 0
+    assert stats.told_alerts == len(dead), "every death is told"
+    for letter in dead:
+        assert letter.attempts, f"a dead letter without a word of why: {letter}"
+    again = _duplicates(folder, killed)
+    _progress(folder)
+    return {"accepted": stats.accepted, "dead": len(dead), "kills": len(killed), "again": again}
+
+
+def _duplicates(folder: Path, killed: set[int]) -> int:
+    """Each run but a message's last was in a process that was killed, or raised."""
+    runs: dict[str, list[tuple[int, list[str]]]] = defaultdict(list)
+    for message_id, pid, what in lines(folder, "effects"):
+        if what == "begin":
+            runs[message_id].append((int(pid), []))
+        else:
+            of_pid = [events for each, events in runs[message_id] if each == int(pid)]
+            of_pid[-1].append(what)
+    again = 0
+    for message_id, each in runs.items():
+        for pid, events in each[:-1]:
+            explained = pid in killed or "raised" in events
+            assert explained, f"{message_id} ran again although nothing had happened to process {pid}: {each}"
+            again += pid in killed
+    return again
+
+
+def _progress(folder: Path) -> None:
+    """A task with checkpoints goes on behind the last one: no step twice but the one under way at a kill."""
+    seen: dict[str, list[int]] = defaultdict(list)
+    for message_id, number in lines(folder, "steps"):
+        seen[message_id].append(int(number))
+    for message_id, numbers in seen.items():
+        for before, after in pairwise(numbers):
+            assert after in (before, before + 1), f"{message_id} went from step {before} to {after}"

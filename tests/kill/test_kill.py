@@ -1,0 +1,149 @@
+"""Real processes, real SIGKILLs: at random moments, and between every two steps of a delivery."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.kill.ledger import accepted_is_the_sum, lines, settle_accounts
+from twolane.backends.sqlite import SqliteRecords
+from twolane.values.record import State
+from twolane.wiring.clock import SystemClock
+
+PARTS = Path(__file__).with_name("parts.py")
+ROUNDS = int(os.environ.get("TWOLANE_KILL_ROUNDS", "15"))
+SEED = int(os.environ.get("TWOLANE_KILL_SEED", str(time.time_ns() % 1_000_000)))
+STEPS = ("read", "call", "decide", "settle", "settled")
+DEADLINE_S = 30.0
+
+
+class Round:
+    """The processes of one round, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.killed: set[int] = set()
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.log = (folder / "log").open("ab")
+
+    def start(self, *words: object) -> subprocess.Popen[bytes]:
+        """Start a client or a worker."""
+        return subprocess.Popen(
+            [sys.executable, str(PARTS), *map(str, words)],
+            env={**os.environ, "TWOLANE_KILL_FOLDER": str(self.folder)},
+            stdout=self.log,
+            stderr=self.log,
+        )
+
+    def start_worker(self, step: str = "never", number: int = 1) -> subprocess.Popen[bytes]:
+        """Start a worker that may kill itself at a step."""
+        worker = self.start("worker", step, number)
+        self.workers.append(worker)
+        return worker
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        """SIGKILL, and remember whom."""
+        process.kill()
+        process.wait()
+        self.killed.add(process.pid)
+
+    def keep_one_up(self) -> None:
+        """See that a worker is up: one that died is replaced."""
+        for worker in list(self.workers):
+            if worker.poll() is not None:
+                self.workers.remove(worker)
+                if worker.returncode == -signal.SIGKILL:
+                    self.killed.add(worker.pid)
+        if not self.workers:
+            self.start_worker()
+
+    def finish(self, *, all_sent: bool) -> None:
+        """Wait until nothing waits or runs and everything is told, then stop the workers."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not self._is_over(all_sent=all_sent):
+            assert time.monotonic() < deadline, f"not settled in {DEADLINE_S} s:\n{self.tail()}"
+            self.keep_one_up()
+            time.sleep(0.02)  # other processes are watched, which no event of ours announces
+        for worker in self.workers:
+            worker.terminate()
+        for worker in self.workers:
+            worker.wait(20)
+        self.killed |= {int(words[0]) for words in lines(self.folder, "killed")}
+
+    def tail(self) -> str:
+        """The end of what the processes wrote."""
+        return (self.folder / "log").read_text()[-4000:]
+
+    def _is_over(self, *, all_sent: bool) -> bool:
+        if all_sent and not (self.folder / "sent").exists():
+            return False
+        if not (self.folder / "queue.db").exists():
+            return not all_sent
+        records = SqliteRecords(self.folder / "queue.db", SystemClock())
+        try:
+            stats = records.stats()
+            accepted_is_the_sum(records)
+        finally:
+            records.close()
+        open_ = sum(
+            q.counts.get(State.WAITING, 0) + q.counts.get(State.RUNNING, 0) for q in stats.queues.values()
+        )
+        return open_ == 0 and stats.owed_alerts == 0
+
+
+@contextmanager
+def a_round(folder: Path) -> Iterator[Round]:
+    """A round whose processes are gone afterwards, whatever happened."""
+    made = Round(folder)
+    try:
+        yield made
+    finally:
+        for worker in made.workers:
+            worker.kill()
+            worker.wait()
+        made.log.close()
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_random_kills_lose_nothing(number: int, tmp_path: Path) -> None:
+    seed = SEED + number
+    chance = random.Random(seed)
+    print(f"seed {seed}")
+    with a_round(tmp_path) as this:
+        client = this.start("client", 48)
+        for _ in range(chance.choice((1, 2))):
+            this.start_worker()
+        for _ in range(chance.choice((1, 2))):
+            client_dies = chance.random() < 0.25
+            time.sleep(chance.uniform(0.3, 1.2))  # the random moment of a kill
+            this.kill(client if client_dies else chance.choice(this.workers))
+            this.keep_one_up()
+        if client.poll() is None:
+            client.wait(DEADLINE_S)
+        client_died = client.pid in this.killed
+        assert client_died or client.returncode == 0, this.tail()
+        this.finish(all_sent=not client_died)
+        print(settle_accounts(tmp_path, this.killed))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_kill_between_two_steps_of_a_delivery_loses_nothing(step: str, tmp_path: Path) -> None:
+    with a_round(tmp_path) as this:
+        client = this.start("client", 24)
+        client.wait(DEADLINE_S)
+        assert client.returncode == 0, this.tail()
+        for number in (1, 3):
+            worker = this.start_worker(step, number)
+            worker.wait(DEADLINE_S)
+            assert worker.returncode == -signal.SIGKILL, this.tail()
+        this.finish(all_sent=True)
+        print(settle_accounts(tmp_path, this.killed))
