@@ -12,7 +12,7 @@ import logging
 import os
 import queue as stdlib_queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 from twolane.contracts.queue import Entry, Queue, Send
@@ -145,9 +145,7 @@ class Batcher:
         while open_:
             batch, open_ = self._gather()
             if batch:
-                for offer in self._offers:
-                    if (more := offer()) is not None:
-                        batch.append(more)
+                batch.extend(_offered(self._offers))
                 self.flushes += 1
                 _hand_out(batch, self._flush([pending.entry for pending in batch]))
         self._queue.close()
@@ -172,9 +170,22 @@ class Batcher:
         except Exception as error:
             log.exception("a flush of %d entries failed: their outcome is unknown", len(entries))
             return [_unknown(entry, str(error) or type(error).__name__) for entry in entries]
-        if len(answers) != len(entries):
-            raise AssertionError(f"a backend gave {len(answers)} answers to {len(entries)} entries")
-        return answers
+        if len(answers) == len(entries):
+            return answers
+        why = f"the backend gave {len(answers)} answers to {len(entries)} entries"
+        log.error("%s: their outcome is unknown", why)
+        return [_unknown(entry, why) for entry in entries]
+
+
+def _offered(offers: Sequence[Offer]) -> Iterator[Pending]:
+    for offer in offers:
+        try:
+            pending = offer()
+        except Exception:
+            log.exception("an offer failed: the flush goes without it")
+        else:
+            if pending is not None:
+                yield pending
 
 
 def _unknown(entry: Entry[Any], why: str) -> Exception:
