@@ -308,6 +308,8 @@ class Worker:
             self._report(delivery, decision, held=settled.held, took_s=time.perf_counter() - began)
         finally:
             del self._holds[delivery.receipt]
+            if hold.alone:
+                self._receive()  # others had to wait for its end
 
     def _note_stuck(self, delivery: Delivery) -> None:
         stuck = self._around.threads.stuck

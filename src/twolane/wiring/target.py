@@ -1,11 +1,14 @@
-"""Find the app: `module:app` from the command line, the environment or `pyproject.toml`."""
+"""Find the app: `module:app` from the command line, the environment or `pyproject.toml`; open it as a server would."""
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import os
 import sys
 import tomllib
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +76,27 @@ def load(target: str, *, folder: str | None = None) -> tuple[Any, Tasks]:
         except AttributeError:
             raise SettingsError(f"module {module_name} has no {attribute!r}") from None
     return _tasks_of(found, target)
+
+
+@asynccontextmanager
+async def opened(app: Any, tasks: Tasks) -> AsyncGenerator[None]:
+    """Enter the app's lifespan, in which its lanes open; a bare `Tasks` opens them itself.
+
+    Args:
+        app: the app, or None.
+        tasks: its tasks.
+    """
+    if app is not None:
+        async with app.router.lifespan_context(app):
+            yield
+        return
+    runtime = tasks.runtime
+    runtime.background.open(asyncio.get_running_loop())
+    try:
+        await runtime.start()
+        yield
+    finally:
+        await runtime.stop()
 
 
 def _tasks_of(found: Any, target: str) -> tuple[Any, Tasks]:

@@ -37,7 +37,7 @@ class Death:
     id: str
     task: str
     reason: str
-    attempts: int
+    deliveries: int
     error: str
 
 
@@ -96,7 +96,8 @@ class Outcome:
 
 def problems(outcome: Outcome, kills: int) -> list[str]:
     """Whatever does not add up, a sentence each; none if the promise was kept."""
-    count, found = outcome.count, []
+    count = outcome.count
+    found: list[str] = []
     if count.in_file != count.imported + count.rejected + count.merged or count.merged < 0:
         found.append(
             f"{count.in_file:,} rows in the file are not {count.imported:,} imported + {count.rejected:,} rejected"
@@ -120,7 +121,9 @@ def _problems_of_deaths(outcome: Outcome) -> list[str]:
     expected = Counter((task, str(reason)) for task, reason in EXPECTED_DEATHS)
     there = Counter((death.task, death.reason) for death in outcome.deaths)
     found = [f"no dead letter {task or '(no task)'}: {reason}" for task, reason in expected - there]
-    found += [f"a dead letter nobody expected, {task or '(no task)'}: {reason}" for task, reason in there - expected]
+    found += [
+        f"a dead letter nobody expected, {task or '(no task)'}: {reason}" for task, reason in there - expected
+    ]
     if outcome.alerts < len(outcome.deaths):
         found.append(f"{len(outcome.deaths)} deaths and only {outcome.alerts} alerts")
     return found
@@ -136,7 +139,8 @@ def count_rows(file: Path, database: Path, import_id: str) -> RowCount:
     """
     with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
         flights = {
-            tuple(map(str, key)) for key in connection.execute(f"SELECT {', '.join(KEY)} FROM flights")  # noqa: S608
+            tuple(map(str, key))
+            for key in connection.execute(f"SELECT {', '.join(KEY)} FROM flights")  # noqa: S608
         }
         found = connection.execute("SELECT line FROM rejected WHERE import_id = ?", (import_id,))
         rejected_lines = frozenset(line for (line,) in found)

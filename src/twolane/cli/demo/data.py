@@ -15,6 +15,7 @@ from twolane.cli.demo.failure import DemoFailed
 SIZE_BYTES = 10_000_000
 BAD_ROWS = 40
 FLIGHTS_A_DAY = 900
+CANCELLED = 0.02
 
 _REAL_FILE = Path("shared/data/flights-10mb.csv.gz")
 _HEADER = (
@@ -81,7 +82,9 @@ def _plain(file: Path, folder: Path) -> Path:
     return path
 
 
-def generate(path: Path, seed: int, *, size_bytes: int = SIZE_BYTES, bad_rows: int = BAD_ROWS) -> frozenset[int]:
+def generate(
+    path: Path, seed: int, *, size_bytes: int = SIZE_BYTES, bad_rows: int = BAD_ROWS
+) -> frozenset[int]:
     """Write a file of flights with rows that no app should take; equal seeds make equal files.
 
     Returns:
@@ -106,7 +109,7 @@ def _row(index: int, chance: random.Random) -> bytes:
     hour, minute, minutes = chance.randrange(5, 20), chance.randrange(0, 60, 5), chance.randrange(40, 239)
     late, scheduled = chance.randrange(-9, 20), hour * 100 + minute
     arrival = (hour + minutes // 60) * 100 + minute
-    departed = f"{scheduled},{scheduled},{late}" if chance.random() > 0.02 else f"NA,{scheduled},NA"
+    departed = f"{scheduled},{scheduled},{late}" if chance.random() > CANCELLED else f"NA,{scheduled},NA"
     return (
         f"{day.year},{day.month},{day.day},{departed},{arrival},{arrival},{late},{chance.choice(_CARRIERS)},"
         f"{number + 1},N{chance.randrange(100, 999)}TL,{chance.choice(_ORIGINS)},{chance.choice(_DESTINATIONS)},"

@@ -1,0 +1,1 @@
+"""How fast twolane is, beside bare sketches and peers: `make bench`, or `python -m benchmarks [--quick] [names]`."""
