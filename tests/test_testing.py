@@ -98,7 +98,7 @@ class TestSent:
         with pytest.raises(UsageError, match="never stored"):
             inbox.sent(greet)
         with pytest.raises(UsageError, match="is no task yet"):
-            inbox.sent(lambda: None)  # type: ignore[arg-type]
+            inbox.sent(lambda: None)
 
 
 class TestDrain:
@@ -374,4 +374,4 @@ class TestWithoutTheFixture:
         finally:
             tasks.close()
         assert (stats.accepted, stats.workers) == (1, ())
-        assert stats.queues["default"].counts["waiting"] == 1  # type: ignore[index]
+        assert stats.queues["default"].counts["waiting"] == 1

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from twolane.engine.context import TaskContext
-from twolane.engine.task import Registry, Sendable, Task, default_name, policy_with
+from twolane.engine.task import Registry, Sendable, Task, checked, default_name, policy_with
 from twolane.values.errors import DefinitionError
 from twolane.values.policy import Backoff, Policy
 from twolane.values.ticket import Lane, Ticket
@@ -208,8 +208,6 @@ class Tasks:
         Raises:
             UsageError: an undecorated function, or a task of another `Tasks`.
         """
-        from twolane.engine.task import checked
-
         return checked(self.registry, task)
 
     @property

@@ -691,6 +691,8 @@ def test_dead_letters_are_listed_the_newest_first(house: House) -> None:
     assert [letter.record.id for letter in house.records.list_dead()] == [new, other, old]
     assert [letter.record.id for letter in house.records.list_dead(task="app:work")] == [new, old]
     assert [letter.record.id for letter in house.records.list_dead(limit=1)] == [new]
+    assert sorted(house.records.dead_ids()) == sorted([new, other, old])
+    assert sorted(house.records.dead_ids(task="app:work")) == sorted([new, old])
 
 
 def test_nothing_is_known_of_a_message_that_never_was(house: House) -> None:

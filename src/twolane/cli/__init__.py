@@ -12,7 +12,7 @@ def main() -> None:
     from twolane.values.errors import TwolaneError
 
     try:
-        app()
+        app(prog_name="twolane")
     except TwolaneError as error:
         print(f"twolane: {error}", file=sys.stderr)
         sys.exit(exits.of(error))

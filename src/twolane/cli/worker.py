@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from twolane.cli.options import APP_OPTION, AppDir
+from twolane.cli.options import APP_HELP, AppDir
 from twolane.cli.orders import Orders
 from twolane.values.errors import SettingsError
 from twolane.wiring.target import find_target
 
-Target = Annotated[str | None, typer.Argument(metavar="[MODULE:APP]", help=APP_OPTION)]
+Target = Annotated[str | None, typer.Argument(metavar="[MODULE:APP]", help=APP_HELP)]
 Queues = Annotated[
     list[str] | None,
     typer.Option(
@@ -43,13 +43,13 @@ def worker(
     grace: Grace = None,
 ) -> None:
     """Run the tasks of the queue lane in a process of their own, and keep it running."""
-    found = find_target(target)
+    found = find_target(target, folder=app_dir)
     if found is None:
         raise SettingsError(
             'which app? Say `twolane worker module:app`, or set TWOLANE_APP, or write app = "module:app" '
             "below [tool.twolane] in pyproject.toml"
         )
-    orders = Orders(found, app_dir, tuple(queue or ()), slots, grace)
+    orders = Orders(found.name, found.folder, tuple(queue or ()), slots, grace)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     # The parent lives as long as the worker: it takes this process over without what the command line loaded.

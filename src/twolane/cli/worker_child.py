@@ -7,27 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 import sys
-import traceback
-from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from twolane.cli import exits
 from twolane.cli.logs import log_to_stderr
 from twolane.cli.orders import Orders
 from twolane.cli.stopping import Stopping
+from twolane.cli.tracebacks import print_from_the_app_on
 from twolane.values.errors import QueueError, SettingsError
 from twolane.wiring.target import load, opened
 
 if TYPE_CHECKING:
-    from twolane.face import Tasks
+    from twolane.wiring.installed import Installed
 
 
-async def work(app: Any, tasks: Tasks, parent: socket.socket) -> int:
+async def work(app: Any, tasks: Installed, parent: socket.socket) -> int:
     """Run the worker of an app until it is told to stop; answers the exit code."""
     stopping = Stopping(tasks.runtime, parent)
     tasks.runtime.on_stuck = stopping.replace
@@ -39,7 +36,7 @@ async def work(app: Any, tasks: Tasks, parent: socket.socket) -> int:
     return stopping.exit_code
 
 
-def prepared(orders: Orders) -> tuple[Any, Tasks]:
+def prepared(orders: Orders) -> tuple[Any, Installed]:
     """Load the app and tell its runtime what to work on.
 
     Raises:
@@ -71,20 +68,8 @@ def run(orders: Orders, parent: socket.socket) -> int:
     except asyncio.CancelledError:
         return exits.NOT_DRAINED
     except BaseException as error:  # noqa: BLE001  (also what an app raises to end its import)
-        traceback.print_exception(type(error), error, _from_the_app_on(error.__traceback__))
+        print_from_the_app_on(error)
         return exits.APP
-
-
-def _from_the_app_on(trace: TracebackType | None) -> TracebackType | None:
-    """A traceback without the frames that lead to the app's first one."""
-    while trace is not None and _leads_there(trace.tb_frame.f_code.co_filename):
-        trace = trace.tb_next
-    return trace
-
-
-def _leads_there(file: str) -> bool:
-    ours, library = str(Path(__file__).parents[1]), str(Path(os.__file__).parent)
-    return file.startswith(("<frozen", ours)) or (file.startswith(library) and "site-packages" not in file)
 
 
 def main() -> None:

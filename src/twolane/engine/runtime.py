@@ -196,7 +196,8 @@ class Runtime:
         """Do not wait for the grace time to end; in the loop's thread."""
         if self._worker is not None:
             self._worker.hurry()
-        self._hurrying = asyncio.get_running_loop().create_task(self.background.drain(0.0))
+        if self._hurrying is None or self._hurrying.done():
+            self._hurrying = asyncio.get_running_loop().create_task(self.background.drain(0.0))
 
     async def stop(self, grace_s: float | None = None) -> None:
         """Drain both lanes within the grace time, then close the stores.
@@ -237,6 +238,7 @@ class Runtime:
         with self._guard:
             opened, self._opened = self._opened, None
         if opened is not None and opened.pid == os.getpid():
+            opened.stores.records.close()
             opened.batcher.close()
 
     def _open(self) -> _Open:

@@ -87,8 +87,23 @@ class Policy:
 
     def __post_init__(self) -> None:
         _check_count(self.max_attempts, "max_attempts")
+        if not isinstance(self.backoff, Backoff):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"backoff takes a Backoff, not {self.backoff!r}")
+        for name in ("retry_on", "give_up_on"):
+            _check_types(getattr(self, name), name)
 
 
 def _check_count(value: object, name: str) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name} takes a whole number from 1, not {value!r}")
+
+
+def _check_types(types: object, name: str) -> None:
+    """Refuse what `isinstance` would not take, or only once a task has failed."""
+    if not isinstance(types, tuple) or not all(
+        isinstance(each, type) and issubclass(each, BaseException)
+        for each in types  # pyright: ignore[reportUnknownVariableType]
+    ):
+        raise ValueError(
+            f"{name} takes a tuple of exception types, such as (ConnectionError,), not {types!r}"
+        )

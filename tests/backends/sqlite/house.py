@@ -81,7 +81,9 @@ class House:
         """A worker starts, in a process of its own."""
         info = WorkerInfo(worker, 1, "process", ("default",), tasks, 10, self.clock.now())
         self._workers[worker] = self.open()
-        assert self._workers[worker].flush([Register(info)]) == [None]
+        [answer] = self._workers[worker].flush([Register(info)])
+        if answer is not None:
+            raise answer
         return info
 
     def crash(self, worker: str = "w") -> Reaped:

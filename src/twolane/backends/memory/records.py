@@ -84,6 +84,11 @@ class MemoryRecords:
         mine.sort(key=lambda letter: letter.record.finished_at or 0.0)
         return mine[::-1][:limit]
 
+    def dead_ids(self, *, task: str | None = None) -> list[str]:
+        with self._lock:
+            dead = [row.record for row in self._rows.values() if row.record.state is State.DEAD]
+        return [record.id for record in dead if task in (None, record.task)]
+
     def dead_letter(self, message_id: str) -> DeadLetter | None:
         with self._lock:
             row = self._rows.get(message_id)

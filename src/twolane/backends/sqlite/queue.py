@@ -12,7 +12,7 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -113,18 +113,23 @@ class SqliteQueue:
             QueueError: the commit failed; what became of the entries is unknown.
         """
         self._refuse_in_child()
+        refused: dict[int, TwolaneError] = {}
         with self._guard:
-            try:
-                connection = self._writer.begin()
-            except QueueError as error:
-                return [_refusal(entry, error) for entry in entries]
-            tx = Transaction(
-                connection, self._clock.now(), self._liveness, self._notifier, self.max_body_bytes
-            )
-            try:
-                answers = self._carry_out(tx, entries)
-            finally:
-                self._writer.end()
+            while True:
+                try:
+                    connection = self._writer.begin()
+                except QueueError as error:
+                    return [_refusal(entry, error) for entry in entries]
+                tx = Transaction(
+                    connection, self._clock.now(), self._liveness, self._notifier, self.max_body_bytes
+                )
+                try:
+                    answers = self._carry_out(tx, entries, refused)
+                    break
+                except _GivenUp as given_up:
+                    refused |= given_up.refused(entries)
+                finally:
+                    self._writer.end()
         if tx.made_visible:
             self._wake()
         return answers
@@ -176,12 +181,16 @@ class SqliteQueue:
             never_close(connection)
             self._forked = True
 
-    def _carry_out(self, tx: Transaction, entries: Sequence[contract.Entry[Any]]) -> list[Any]:
+    def _carry_out(
+        self, tx: Transaction, entries: Sequence[contract.Entry[Any]], refused: Mapping[int, TwolaneError]
+    ) -> list[Any]:
+        answers: list[Any] = []
         try:
-            answers = [self._answer(tx, entry) for entry in entries]
-        except sqlite3.Error as error:  # SQLite gave up the whole transaction
+            for number, entry in enumerate(entries):
+                answers.append(refused[number] if number in refused else self._answer(tx, entry))
+        except sqlite3.Error as error:
             self._writer.drop()
-            return [_refusal(entry, explain(error, self.path)) for entry in entries]
+            raise _GivenUp(len(answers), explain(error, self.path)) from error
         except BaseException:
             self._writer.drop()
             raise
@@ -221,6 +230,23 @@ class SqliteQueue:
                 f"{self.path} was opened before this process was forked, and no connection survives a fork: "
                 "nothing was sent; open the queue in the child"
             )
+
+
+class _GivenUp(Exception):
+    """SQLite gave up the whole transaction, as a full disk makes it: the others have another try without it."""
+
+    def __init__(self, number: int, reason: QueueError) -> None:
+        super().__init__(str(reason))
+        self._number = number
+        self._reason = reason
+
+    def refused(self, entries: Sequence[contract.Entry[Any]]) -> dict[int, TwolaneError]:
+        """The entry that it happened to, and the sends after it, which would need room as well."""
+        return {
+            number: _refusal(entry, self._reason)
+            for number, entry in enumerate(entries)
+            if number == self._number or (number > self._number and isinstance(entry, contract.Send))
+        }
 
 
 def _refusal(entry: contract.Entry[Any], reason: TwolaneError) -> TwolaneError:

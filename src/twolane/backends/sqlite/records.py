@@ -33,6 +33,7 @@ LIST_DEAD = """
     WHERE state = 'dead' AND finished_at IS NOT NULL AND task = coalesce(:task, task)
     ORDER BY finished_at DESC, seq DESC LIMIT :limit
 """
+DEAD_IDS = "SELECT id FROM messages WHERE state = 'dead' AND (? IS NULL OR task = ?)"
 
 OLDEST = "SELECT sent_at FROM messages WHERE state = 'waiting' AND queue = ? AND visible_at <= ? ORDER BY sent_at LIMIT 1"
 NOT_UNDERSTOOD = (
@@ -65,6 +66,12 @@ class SqliteRecords:
     def list_dead(self, *, task: str | None = None, limit: int = 100) -> list[DeadLetter]:
         """Dead letters, the newest first."""
         return self._readers.read(partial(_letters, LIST_DEAD, {"task": task, "limit": max(0, limit)}))
+
+    def dead_ids(self, *, task: str | None = None) -> list[str]:
+        """The ids of all dead letters."""
+        return self._readers.read(
+            lambda connection: [found for (found,) in connection.execute(DEAD_IDS, (task, task))]
+        )
 
     def dead_letter(self, message_id: str) -> DeadLetter | None:
         """One dead letter with every attempt."""
