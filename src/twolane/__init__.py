@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from twolane.values.errors import TwolaneError as TwolaneError
     from twolane.values.errors import UsageError as UsageError
     from twolane.values.policy import Backoff as Backoff
+    from twolane.values.record import Record as Record
+    from twolane.values.record import State as State
     from twolane.values.ticket import Lane as Lane
     from twolane.values.ticket import Ticket as Ticket
 
@@ -46,6 +48,8 @@ _HOMES = {
     "Tasks": "face",
     "Backoff": "values.policy",
     "Lane": "values.ticket",
+    "Record": "values.record",
+    "State": "values.record",
     "Ticket": "values.ticket",
     **dict.fromkeys(
         (
@@ -80,11 +84,13 @@ __all__ = [
     "Lane",
     "Lanes",
     "QueueError",
+    "Record",
     "RetryLater",
     "SendError",
     "SendRefused",
     "SendUnknown",
     "SettingsError",
+    "State",
     "Task",
     "TaskContext",
     "Tasks",

@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from twolane.engine.context import TaskContext
-from twolane.engine.task import Registry, Sendable, Task, default_name, policy_with
+from twolane.engine.task import Registry, Sendable, Task, checked, default_name, policy_with
 from twolane.values.errors import DefinitionError
 from twolane.values.policy import Backoff, Policy
 from twolane.values.ticket import Lane, Ticket
 
 if TYPE_CHECKING:
     from twolane.engine.runtime import Runtime
+    from twolane.values.record import Record
     from twolane.wiring.settings import Settings
 
 P = ParamSpec("P")
@@ -171,6 +172,19 @@ class Tasks:
         """As `send`, for scripts and threads: blocks until the message is durable. Queue lane only."""
         return self.runtime.send_blocking(self.checked(task), args, kwargs)
 
+    def record(self, message_id: str) -> Record | None:
+        """The status of a message of the queue lane: its state, its progress, why it is dead.
+
+        Blocks for one read of the queue's file: call it in a `def` endpoint, or in a thread.
+
+        Args:
+            message_id: what the ticket said.
+
+        Returns:
+            None: there is no such message, or its record was pruned.
+        """
+        return self.runtime.stores.records.get(message_id)
+
     def limit_body(self, size_bytes: int) -> Callable[..., Awaitable[None]]:
         """A dependency that answers 413 as soon as a request's body is larger, before it is all read.
 
@@ -194,8 +208,6 @@ class Tasks:
         Raises:
             UsageError: an undecorated function, or a task of another `Tasks`.
         """
-        from twolane.engine.task import checked
-
         return checked(self.registry, task)
 
     @property
@@ -207,9 +219,10 @@ class Tasks:
             self._runtime = make_runtime(self.registry, self.settings)
         return self._runtime
 
-    @runtime.setter
-    def runtime(self, runtime: Runtime | None) -> None:
-        self._runtime = runtime
+    def swap_runtime(self, runtime: Runtime | None) -> Runtime | None:
+        """Put another runtime in place, for tests; answers the one before, None if there was none yet."""
+        before, self._runtime = self._runtime, runtime
+        return before
 
     @property
     def settings(self) -> Settings:

@@ -498,7 +498,7 @@ def test_a_crash_makes_its_deliveries_suspects_that_run_alone_and_first(house: H
     house.clock.advance(1)
     house.crash("w")
 
-    assert house.do(Reap()) == Reaped(dead_workers=("w",), freed=2)
+    assert house.do(Reap()) == Reaped(dead_workers=("w",), freed=2, suspects=2)
 
     busy = house.take(worker="v", idle=False)
     assert (busy.id, busy.alone) == (fresh, False)
@@ -506,6 +506,7 @@ def test_a_crash_makes_its_deliveries_suspects_that_run_alone_and_first(house: H
     two = house.take(worker="u")
     assert {one.id, two.id} == suspects
     assert [(each.alone, each.attempt, each.crashes) for each in (one, two)] == [(True, 1, 1)] * 2
+    assert house.do(Reap()).suspects == 0
     assert house.receive() == ()
 
 
@@ -690,6 +691,8 @@ def test_dead_letters_are_listed_the_newest_first(house: House) -> None:
     assert [letter.record.id for letter in house.records.list_dead()] == [new, other, old]
     assert [letter.record.id for letter in house.records.list_dead(task="app:work")] == [new, old]
     assert [letter.record.id for letter in house.records.list_dead(limit=1)] == [new]
+    assert sorted(house.records.dead_ids()) == sorted([new, other, old])
+    assert sorted(house.records.dead_ids(task="app:work")) == sorted([new, old])
 
 
 def test_nothing_is_known_of_a_message_that_never_was(house: House) -> None:

@@ -23,6 +23,10 @@ class Records(Protocol):
         """Dead letters, the newest first."""
         ...
 
+    def dead_ids(self, *, task: str | None = None) -> list[str]:
+        """The ids of all dead letters, in no order: what is done to all of them takes their bodies one by one."""
+        ...
+
     def dead_letter(self, message_id: str) -> DeadLetter | None:
         """One dead letter with every attempt; None: the message is not dead."""
         ...
@@ -33,4 +37,8 @@ class Records(Protocol):
 
     def blobs_in_use(self) -> AbstractSet[str]:
         """Keys of the blobs that a kept message names."""
+        ...
+
+    def close(self) -> None:
+        """Release what it holds; a later question opens it again."""
         ...

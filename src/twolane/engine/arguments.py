@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_type_hints
@@ -51,6 +52,8 @@ class Arguments:
         Raises:
             ArgumentsRefused: one is missing, unknown, too many or given twice.
         """
+        if not kwargs and len(args) == len(self._positional) == len(self._parameters):
+            return  # the usual call, for a tenth of what binding takes
         try:
             self._signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -98,13 +101,22 @@ class Arguments:
         from pydantic_core import PydanticSerializationError
 
         try:
-            values: dict[str, Any] = validated.model_dump(
-                mode="json", by_alias=True, warnings="error", context={"blobs": blobs}
-            )
+            return self._write(validated, None, blobs)
         except (PydanticSerializationError, ValueError, RecursionError) as error:
-            raise ArgumentsRefused(
-                f"task {self._task}: the arguments cannot be written as JSON ({error})"
-            ) from None
+            for index, name in enumerate(self.names):
+                try:
+                    self._write(validated, {_field(index)}, [])
+                except (PydanticSerializationError, ValueError, RecursionError) as its:
+                    raise ArgumentsRefused(
+                        f"task {self._task}: `{name}` cannot be written as JSON ({_without_values(its)}); "
+                        f"nothing was stored"
+                    ) from None
+            raise ArgumentsRefused(f"task {self._task}: {_without_values(error)}") from None
+
+    def _write(self, validated: Any, only: set[str] | None, blobs: list[Blob]) -> dict[str, Any]:
+        values: dict[str, Any] = validated.model_dump(
+            mode="json", by_alias=True, warnings="error", context={"blobs": blobs}, include=only
+        )
         return values
 
     def check_json(self, values: Mapping[str, Any]) -> None:
@@ -171,12 +183,16 @@ class Arguments:
                     f"task {self._task}: `{parameter}` cannot be stored by name; write its arguments out"
                 )
             annotation = hints.get(parameter.name, Any)
-            default = ... if parameter.default is parameter.empty else parameter.default
-            self._check_type(parameter.name, annotation)
+            default = self._check_type(parameter, annotation)
             fields[_field(index)] = (annotation, Field(default, alias=parameter.name))
-        return create_model(
-            "Arguments", __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields
+        config = ConfigDict(
+            extra="forbid",
+            protected_namespaces=(),
+            ser_json_bytes="base64",  # any bytes, not only those that are UTF-8
+            val_json_bytes="base64",
+            ser_json_inf_nan="constants",  # refused when it is encoded, where null would change what was sent
         )
+        return create_model("Arguments", __config__=config, **fields)
 
     def _resolve_hints(self) -> dict[str, Any]:
         try:
@@ -187,11 +203,18 @@ class Arguments:
                 f"the top of the module"
             ) from None
 
-    def _check_type(self, name: str, annotation: Any) -> None:
-        from pydantic import PydanticUserError, TypeAdapter
+    def _check_type(self, parameter: inspect.Parameter, annotation: Any) -> Any:
+        """The parameter's default as its type makes it, or `...` if it has none."""
+        from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
+        name, default = parameter.name, parameter.default
         try:
-            TypeAdapter(annotation)
+            adapter = TypeAdapter[Any](annotation)
+            return ... if default is parameter.empty else adapter.validate_python(default)
+        except ValidationError as error:
+            raise DefinitionError(
+                f"task {self._task}: the default of `{name}` does not fit its type ({reasons(error)})"
+            ) from None
         except PydanticUserError as error:
             raise DefinitionError(
                 f"task {self._task}: `{name}: {annotation!r}` cannot be stored in a message "
@@ -201,11 +224,17 @@ class Arguments:
 
 def reasons(error: Any) -> str:
     """A pydantic ValidationError as one line: each field with its reason, without the values given."""
-    parts = []
+    parts: list[str] = []
     for each in error.errors(include_url=False, include_input=False, include_context=False):
         where = ".".join(str(part) for part in each["loc"])
         parts.append(f"`{where}`: {each['msg']}" if where else str(each["msg"]))
     return "; ".join(parts)
+
+
+def _without_values(error: Exception) -> str:
+    """Why pydantic cannot write something; where it would show the value, only what it expected."""
+    expected = re.search(r"Expected `[^`]*`", str(error))
+    return f"it is not what its type says: {expected[0].lower()}" if expected else str(error)
 
 
 def _field(index: int) -> str:

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import Context, copy_context
 from typing import Any
 
@@ -39,7 +39,7 @@ class Call:
         started_at: when it began to run, in seconds of the monotonic clock; None: not yet.
     """
 
-    __slots__ = ("args", "context", "id", "kwargs", "started_at", "task", "warned", "watch")
+    __slots__ = ("args", "context", "held_the_loop", "id", "kwargs", "over_budget", "started_at", "task")
 
     def __init__(
         self, task: Task[Any, Any, Any], call_id: str, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -50,8 +50,8 @@ class Call:
         self.kwargs = kwargs
         self.context: Context = copy_context()
         self.started_at: float | None = None
-        self.warned = False
-        self.watch: asyncio.TimerHandle | None = None
+        self.over_budget = False
+        self.held_the_loop = False
 
     @property
     def ticket(self) -> Ticket:
@@ -62,8 +62,37 @@ class Call:
         """Call the function in the captured context."""
         return self.context.run(self.task.fn, *self.args, **self.kwargs)
 
+    def held(self, step_s: float) -> None:
+        """Say once that a step of this call held up every request of the process."""
+        if not self.held_the_loop:
+            self.held_the_loop = True
+            log.warning(
+                "%s %s held the event loop for %.3f s, and every request of this process waited: await what "
+                "blocks, or define the task with `def` so that it runs in a thread",
+                self.task.name,
+                self.id,
+                step_s,
+            )
 
-Run = Callable[[Call], Awaitable[None]]
+
+class Chain:
+    """Calls that run one after another, as one asyncio task.
+
+    Attributes:
+        calls: the one that runs and those that wait for their turn.
+        waiter: what their request waits for; None: nobody waits.
+    """
+
+    __slots__ = ("calls", "waiter")
+
+    def __init__(self, calls: Iterable[Call]) -> None:
+        self.calls = deque(calls)
+        self.waiter: asyncio.Future[None] | None = None
+
+    def release(self) -> None:
+        """Let their request go."""
+        if self.waiter is not None:
+            _resolve(self.waiter)
 
 
 class Background:
@@ -89,9 +118,9 @@ class Background:
         self._clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
-        self._chains: dict[asyncio.Task[None], deque[Call]] = {}
-        self._waiters: set[asyncio.Future[None]] = set()
+        self._chains: dict[asyncio.Task[None], Chain] = {}
         self._threads: Threads | None = None
+        self._watched: asyncio.AbstractEventLoop | None = None
 
     @property
     def is_open(self) -> bool:
@@ -101,7 +130,7 @@ class Background:
     @property
     def unfinished(self) -> int:
         """How many calls run or wait for their turn."""
-        return sum(len(calls) for calls in self._chains.values())
+        return sum(len(chain.calls) for chain in self._chains.values())
 
     def prepare(
         self,
@@ -138,42 +167,47 @@ class Background:
                 f"`with TestClient(app)`). Call the function itself here."
             )
         if _runs_here(loop):
-            self._begin([call], self.run)
+            self.begin([call])
         else:
-            loop.call_soon_threadsafe(self._begin, [call], self.run)
+            loop.call_soon_threadsafe(self.begin, [call])
 
-    async def run_all(self, calls: Iterable[Call], run: Run | None = None) -> None:
+    async def run_all(self, calls: Iterable[Call]) -> None:
         """Run the calls of one request, one after another; returns when they ended or a shutdown began.
 
         A cancellation ends the waiting, not the calls.
-
-        Args:
-            calls: in their order.
-            run: runs one of them, by way of `self.run`.
         """
-        chain = self._begin(calls, run or self.run)
-        if self._stopping:
-            return
-        waiter = chain.get_loop().create_future()
-        self._waiters.add(waiter)
-        chain.add_done_callback(lambda _: _release(waiter))
-        try:
-            await waiter
-        finally:
-            self._waiters.discard(waiter)
+        chain = self.begin(calls)
+        await asyncio.sleep(0)  # the chain runs first: a short one has ended, and costs no waiter
+        if chain.calls and not self._stopping:
+            chain.waiter = asyncio.get_running_loop().create_future()
+            await chain.waiter
 
-    def begin(self, calls: Iterable[Call], run: Run | None = None) -> None:
-        """Run the calls of one request, one after another, without waiting for them."""
-        self._begin(calls, run or self.run)
+    def begin(self, calls: Iterable[Call]) -> Chain:
+        """Run calls one after another, without waiting for them; in an event loop."""
+        loop = asyncio.get_running_loop()
+        chain = Chain(calls)
+        self._chains[loop.create_task(self._go_on(chain), name="twolane background tasks")] = chain
+        if self._watched is not loop:
+            self._watched = loop
+            loop.call_later(self._limits.background_budget_s, self._check_budgets, loop)
+        return chain
+
+    async def _go_on(self, chain: Chain) -> None:
+        """Run the calls of a chain; after one that swallows its cancellation the next does not start."""
+        try:
+            while chain.calls and not _is_being_cancelled():
+                await self.run(chain.calls[0])
+                chain.calls.popleft()
+        finally:
+            self._end(asyncio.current_task())
 
     async def run(self, call: Call) -> None:
         """Run one call: guarded, timed and counted. Only a cancellation from outside gets through."""
         name = call.task.name
-        self._watch(call, self._limits.background_budget_s)
         try:
             if call.task.is_async:
                 call.started_at = self._clock.monotonic()
-                await Steps(call(), call.context, self._clock.monotonic, lambda s: self._held(call, s))
+                await Steps(call(), call.context, self._clock.monotonic, self._limits.blocking_s, call.held)
             else:
                 await self._in_a_thread(call)
         except KeyboardInterrupt:
@@ -182,22 +216,18 @@ class Background:
             if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
                 raise
             self.failed[name] += 1
-            log.exception(
-                "%s %s failed after %.3f s; it will not be tried again", name, call.id, self._age(call)
-            )
+            log.exception("%s %s failed after %.3f s; it is not tried again", name, call.id, self._age(call))
         else:
             self.done[name] += 1
-            log.info("%s %s done in %.3f s", name, call.id, self._age(call))
-        finally:
-            if call.watch is not None:
-                call.watch.cancel()
+            if log.isEnabledFor(logging.INFO):
+                log.info("%s %s done in %.3f s", name, call.id, self._age(call))
 
     def begin_stop(self) -> None:
         """A shutdown begins: requests no longer wait for their calls, which go on. Safe from any thread."""
         self._stopping = True
-        for waiter in tuple(self._waiters):
+        for task, chain in tuple(self._chains.items()):
             with contextlib.suppress(RuntimeError):  # its loop is closed: nobody waits any more
-                waiter.get_loop().call_soon_threadsafe(_release, waiter)
+                task.get_loop().call_soon_threadsafe(chain.release)
 
     async def drain(self, grace_s: float) -> None:
         """Wait for every call of this loop, then cancel what is left; each call lost is logged and counted."""
@@ -206,33 +236,29 @@ class Background:
         deadline = loop.time() + grace_s
         if self.unfinished:
             log.info("%d background task(s) unfinished: waiting up to %g s", self.unfinished, grace_s)
-        while (left := self._chains_of(loop)) and (remaining := deadline - loop.time()) > 0:
+        while (left := self._tasks_of(loop)) and (remaining := deadline - loop.time()) > 0:
             await asyncio.wait(left, timeout=remaining)
-        for chain in (left := self._chains_of(loop)):
-            chain.cancel()
+        for task in (left := self._tasks_of(loop)):
+            task.cancel()
         if left:
             await asyncio.wait(left, timeout=LAST_WORDS_S)
-        for chain in self._chains_of(loop):
-            self._ended(chain)  # it would not be cancelled
+        for task in self._tasks_of(loop):
+            self._end(task)  # it would not be cancelled, or had no time to begin
         if self._threads is not None:
             self._threads.close()
         self._threads = self._loop = None
         self._stopping = False
 
-    def _chains_of(self, loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[None]]:
-        return [chain for chain in self._chains if chain.get_loop() is loop]
+    def _tasks_of(self, loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[None]]:
+        return [task for task in self._chains if task.get_loop() is loop]
 
-    def _begin(self, calls: Iterable[Call], run: Run) -> asyncio.Task[None]:
-        waiting = deque(calls)
-        name = f"twolane background {waiting[0].task.name}"
-        chain = asyncio.get_running_loop().create_task(_one_after_another(waiting, run), name=name)
-        self._chains[chain] = waiting
-        chain.add_done_callback(self._ended)
-        return chain
-
-    def _ended(self, chain: asyncio.Task[None]) -> None:
-        """Account for what a chain leaves behind: nothing, unless it was cancelled."""
-        for call in self._chains.pop(chain, ()):
+    def _end(self, task: asyncio.Task[Any] | None) -> None:
+        """Forget a chain, and account for what it leaves behind: nothing, unless it was cancelled."""
+        if task is None or (chain := self._chains.pop(task, None)) is None:
+            return
+        chain.release()
+        while chain.calls:
+            call = chain.calls.popleft()
             self.lost[call.task.name] += 1
             state = "unstarted" if call.started_at is None else f"unfinished after {self._age(call):.3f} s"
             log.error("%s %s lost by the shutdown: %s", call.task.name, call.id, state)
@@ -254,7 +280,7 @@ class Background:
             except BaseException as raised:  # noqa: BLE001  (it is told by `run`)
                 error = raised
             with contextlib.suppress(RuntimeError):  # the loop is closed: it was lost, and told
-                loop.call_soon_threadsafe(_release, ended, error)
+                loop.call_soon_threadsafe(_resolve, ended, error)
 
         self._threads.submit(job)
         if (error := await ended) is not None:
@@ -263,39 +289,25 @@ class Background:
     def _age(self, call: Call) -> float:
         return 0.0 if call.started_at is None else self._clock.monotonic() - call.started_at
 
-    def _held(self, call: Call, step_s: float) -> None:
-        if step_s > self._limits.blocking_s and not call.warned:
-            call.warned = True
-            log.warning(
-                "%s %s held the event loop for %.3f s, and every request of this process waited: await what "
-                "blocks, or define the task with `def` so that it runs in a thread",
-                call.task.name,
-                call.id,
-                step_s,
-            )
-
-    def _watch(self, call: Call, after_s: float) -> None:
-        call.watch = asyncio.get_running_loop().call_later(after_s, self._check_budget, call)
-
-    def _check_budget(self, call: Call) -> None:
-        left_s = self._limits.background_budget_s - self._age(call)
-        if left_s > 0:  # it has waited for a thread
-            self._watch(call, left_s)
-            return
-        log.warning(
-            "%s %s has been running for %.1f s. Ask the question again: if a human needs to know when it "
-            'vanishes, define it with if_lost="alert"',
-            call.task.name,
-            call.id,
-            self._age(call),
-        )
-
-
-async def _one_after_another(waiting: deque[Call], run: Run) -> None:
-    """Run calls in turn; one that swallows its cancellation does not get the next one started."""
-    while waiting and not _is_being_cancelled():
-        await run(waiting[0])
-        waiting.popleft()
+    def _check_budgets(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Warn about the calls of this loop that outlived the budget, and look again while there are any."""
+        budget_s = self._limits.background_budget_s
+        running = [self._chains[task].calls[0] for task in self._tasks_of(loop) if self._chains[task].calls]
+        for call in running:
+            if not call.over_budget and self._age(call) >= budget_s:
+                call.over_budget = True
+                log.warning(
+                    "%s %s has been running for %.1f s. Ask the question again: if a human needs to know when "
+                    'it vanishes, define it with if_lost="alert"',
+                    call.task.name,
+                    call.id,
+                    self._age(call),
+                )
+        left_s = [budget_s - self._age(call) for call in running if not call.over_budget]
+        if left_s:
+            loop.call_later(max(min(left_s), budget_s / 100), self._check_budgets, loop)
+        else:
+            self._watched = None
 
 
 def _is_being_cancelled() -> bool:
@@ -310,6 +322,6 @@ def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
         return False
 
 
-def _release(future: asyncio.Future[Any], result: Any = None) -> None:
+def _resolve(future: asyncio.Future[Any], result: Any = None) -> None:
     if not future.done():
         future.set_result(result)

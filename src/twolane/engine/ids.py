@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from uuid import UUID
 
 RANDOM_BYTES = 8
 """How many random bytes an id takes; 62 of their bits are kept."""
@@ -32,7 +31,8 @@ def make_id(epoch_s: float, random: bytes) -> str:
         raise ValueError(f"an id holds a time from 1970 to the year 10889, not {epoch_s!r}")
     milliseconds, fraction = divmod(int(epoch_s * 4_096_000), 4096)
     tail = int.from_bytes(random) & (1 << 62) - 1
-    return str(UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | tail))
+    digits = f"{milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | tail:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"  # half of what UUID takes
 
 
 def new_id() -> str:

@@ -105,12 +105,23 @@ class Ran:
 
 
 async def run(hold: Hold, around: Surroundings) -> Ran:
-    """Run one delivery to its outcome; raises nothing that the task raised."""
+    """Run one delivery to its outcome; whatever goes wrong is an outcome too."""
+    delivery, began_at = hold.delivery, around.clock.now()
+    try:
+        return await _run(hold, around)
+    except Exception as error:
+        log.exception("%s %s could not be run: a defect of twolane's own", delivery.task, delivery.id)
+        task = around.registry.get(delivery.task)
+        failed = Failed(_failure(error, began_at, around.clock.now()))
+        return Ran(failed, Policy() if task is None else task.policy)
+
+
+async def _run(hold: Hold, around: Surroundings) -> Ran:
     delivery = hold.delivery
     around.observer("read", delivery)
     ready = await _read(delivery, around)
-    if not isinstance(ready, Ready):
-        return Ran(ready, Policy())
+    if isinstance(ready, Ran):
+        return ready
     around.observer("call", delivery)
     with trace.attached(ready.message.trace):
         if ready.task.is_async:
@@ -118,18 +129,18 @@ async def run(hold: Hold, around: Surroundings) -> Ran:
         return await _run_sync(ready, hold, around)
 
 
-async def _read(delivery: Delivery, around: Surroundings) -> Ready | Outcome:
+async def _read(delivery: Delivery, around: Surroundings) -> Ready | Ran:
     """The body as a call, or the outcome that makes a call pointless."""
     now = around.clock.now()
     try:
         message = decode(delivery.body)
     except EnvelopeUnreadable as error:
-        return Unrunnable(Reason.UNREADABLE, _seen(error, now))
+        return Ran(Unrunnable(Reason.UNREADABLE, _seen(error, now)), Policy())
     except EnvelopeTooNew as error:
         return _not_understood(Reason.UNKNOWN_VERSION, error, delivery, Policy().patience_s, now)
     if message.expires_at is not None and now >= message.expires_at:
         late = f"it still waited {now - message.expires_at:.0f} s after it expired"
-        return Unrunnable(Reason.EXPIRED, Failure("Expired", late, "", now, now))
+        return Ran(Unrunnable(Reason.EXPIRED, Failure("Expired", late, "", now, now)), Policy())
     task = around.registry.get(message.task)
     if task is None or task not in around.registry.queue_tasks():
         unknown = LookupError(f"no task named {message.task} in the queue lane of this app")
@@ -139,7 +150,7 @@ async def _read(delivery: Delivery, around: Surroundings) -> Ready | Outcome:
     except (ArgumentsRefused, DefinitionError) as error:
         return _not_understood(Reason.INVALID_ARGUMENTS, error, delivery, task.policy.patience_s, now)
     except BlobError as error:
-        return Failed(_failure(error, now, now))
+        return Ran(Failed(_failure(error, now, now)), task.policy)
     return Ready(task, message, args, kwargs)
 
 
@@ -340,9 +351,10 @@ def _interrupted(ready: Ready, hold: Hold, started_at: float, ended_at: float) -
 
 def _not_understood(
     reason: Reason, error: Exception, delivery: Delivery, patience_s: float, now: float
-) -> NotUnderstood:
+) -> Ran:
     since = delivery.waits_since
-    return NotUnderstood(reason, _seen(error, now), 0.0 if since is None else now - since, patience_s)
+    waited_s = 0.0 if since is None else now - since
+    return Ran(NotUnderstood(reason, _seen(error, now), waited_s, patience_s), Policy())
 
 
 def _seen(error: Exception, now: float) -> Failure:

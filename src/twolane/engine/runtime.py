@@ -93,6 +93,7 @@ class Runtime:
         self._queues: tuple[str, ...] = ()
         self._worker: Worker | None = None
         self._threads: Threads | None = None
+        self._hurrying: asyncio.Task[None] | None = None
 
     @property
     def sender(self) -> Sender:
@@ -141,18 +142,28 @@ class Runtime:
         (sent,) = self.sender.store_blocking([prepared])
         return Ticket(id=sent.id, task=prepared.task.name, lane=Lane.QUEUE)
 
-    def work_as(self, kind: str, *, queues: Sequence[str] = (), slots: int | None = None) -> None:
+    def work_as(
+        self,
+        kind: str,
+        *,
+        queues: Sequence[str] = (),
+        slots: int | None = None,
+        grace_s: float | None = None,
+    ) -> None:
         """Say what worker `start` starts.
 
         Args:
             kind: `process` for a worker process, `in_app` for one beside the endpoints.
             queues: the queues it serves; empty: those of the tasks.
             slots: how many deliveries it runs at a time; None: the default.
+            grace_s: how long `stop` waits for running work, in seconds; None: the default.
         """
         self._kind = kind
         self._queues = tuple(queues)
         if slots is not None:
             self.limits = replace(self.limits, slots=slots)
+        if grace_s is not None:
+            self.limits = replace(self.limits, grace_s=grace_s)
 
     async def start(self) -> None:
         """Start the worker of this process, if it has one; in the app's event loop.
@@ -169,10 +180,14 @@ class Runtime:
         await asyncio.to_thread(self._open)
         self._threads = Threads(self.limits.sync_threads, name="twolane-task")
         self._worker = self._make_worker(self._kind, self._threads)
-        await self._worker.start()
+        try:
+            await self._worker.start()
+        except BaseException:
+            self._worker = None  # there is nothing to drain
+            raise
 
     def begin_stop(self) -> None:
-        """Take nothing new; in the loop's thread, at the first sign of a shutdown. A second call hurries."""
+        """Take nothing new; in the loop's thread, at the first sign of a shutdown. Twice is harmless."""
         if self._worker is not None:
             self._worker.stop_receiving()
         self.background.begin_stop()
@@ -181,6 +196,8 @@ class Runtime:
         """Do not wait for the grace time to end; in the loop's thread."""
         if self._worker is not None:
             self._worker.hurry()
+        if self._hurrying is None or self._hurrying.done():
+            self._hurrying = asyncio.get_running_loop().create_task(self.background.drain(0.0))
 
     async def stop(self, grace_s: float | None = None) -> None:
         """Drain both lanes within the grace time, then close the stores.
@@ -190,11 +207,11 @@ class Runtime:
         """
         self.begin_stop()
         grace_s = self.limits.grace_s if grace_s is None else grace_s
-        worker, self._worker = self._worker, None
         draining = [self.background.drain(grace_s)]
-        if worker is not None:
-            draining.append(worker.drain(grace_s))
+        if self._worker is not None:
+            draining.append(self._worker.drain(grace_s))
         await asyncio.gather(*draining)
+        self._worker = None
         if self._threads is not None:
             self._threads.close()
         await asyncio.to_thread(self.close)
@@ -221,6 +238,7 @@ class Runtime:
         with self._guard:
             opened, self._opened = self._opened, None
         if opened is not None and opened.pid == os.getpid():
+            opened.stores.records.close()
             opened.batcher.close()
 
     def _open(self) -> _Open:

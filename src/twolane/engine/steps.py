@@ -1,4 +1,4 @@
-"""Driving a coroutine step by step, so that each step is timed and runs in a context of its own."""
+"""Driving a coroutine step by step, so that each step is timed and runs in a context of its choice."""
 
 from __future__ import annotations
 
@@ -8,28 +8,33 @@ from typing import Any
 
 
 class Steps:
-    """Awaits a coroutine in `context`, and tells after each step how long it held the event loop.
+    """Awaits a coroutine in `context`, and tells of each step that held the event loop for long.
+
+    A step lasts until the next await that suspends, or the end.
 
     Args:
         coroutine: what to drive.
         context: where its steps run; the caller's own context stays as it is.
         monotonic: the time, in seconds.
-        after_step: called with the seconds a step took, until the next await or the end.
+        long_s: longer steps are told.
+        on_long: called with the seconds such a step took, once it is over.
     """
 
-    __slots__ = ("_after_step", "_context", "_coroutine", "_monotonic")
+    __slots__ = ("_context", "_coroutine", "_long_s", "_monotonic", "_on_long")
 
     def __init__(
         self,
         coroutine: Coroutine[Any, Any, Any],
         context: Context,
         monotonic: Callable[[], float],
-        after_step: Callable[[float], None],
+        long_s: float,
+        on_long: Callable[[float], None],
     ) -> None:
         self._coroutine = coroutine
         self._context = context
         self._monotonic = monotonic
-        self._after_step = after_step
+        self._long_s = long_s
+        self._on_long = on_long
 
     def __await__(self) -> Generator[Any, Any, Any]:
         """Pass on what the coroutine awaits, and what comes back to it."""
@@ -50,4 +55,5 @@ class Steps:
         try:
             return self._context.run(act, value)
         finally:
-            self._after_step(self._monotonic() - began)
+            if (took_s := self._monotonic() - began) > self._long_s:
+                self._on_long(took_s)

@@ -28,6 +28,8 @@ R_co = TypeVar("R_co", covariant=True)
 
 _NAME = re.compile(r"[!-~]{1,200}")
 _QUEUE = re.compile(r"[A-Za-z0-9_-]{1,80}")
+MIN_S = 0.001
+"""The shortest time-out, patience or expiry, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class Task(Sendable[P], Generic[C, P, R_co]):
         self.policy = policy or Policy()
         self.unique_key = unique_key
         self.is_async = inspect.iscoroutinefunction(fn)
+        if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+            raise DefinitionError(f"task {name}: a call of a generator function would run nothing of it")
         self.takes_context = _takes_context(fn, name, lane)
         self.arguments = Arguments(fn, name, skip_first=self.takes_context)
         self.send_options = SendOptions()
@@ -128,7 +132,9 @@ class Task(Sendable[P], Generic[C, P, R_co]):
             id=None if id is None else _uuid(id),
             delay_s=seconds(delay_s, "delay_s"),
             unique_key=unique_key,
-            expires_after_s=None if expires_after_s is None else seconds(expires_after_s, "expires_after_s"),
+            expires_after_s=None
+            if expires_after_s is None
+            else seconds(expires_after_s, "expires_after_s", at_least=MIN_S),
         )
         return TaskWithOptions(self.task, options)
 
@@ -188,11 +194,18 @@ class Registry:
 
 
 def default_name(fn: Callable[..., Any]) -> str:
-    """`module:function`; a script's module is named after its file, as an import of it would be."""
+    """`module:function`; the module that is run is named as it is imported: by `-m`, or after its file.
+
+    Raises:
+        DefinitionError: what has no name of its own, such as a partial.
+    """
+    if not hasattr(fn, "__qualname__"):
+        raise DefinitionError(f"{fn!r} has no name that could be stored in messages: give it a name=")
     module = fn.__module__
     if module == "__main__":
-        file = getattr(sys.modules["__main__"], "__file__", None)
-        module = Path(file).stem if file else module
+        main = sys.modules["__main__"]
+        spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+        module = spec.name if spec else Path(file).stem if file else module
     return f"{module}:{fn.__qualname__}"
 
 
@@ -205,7 +218,7 @@ def policy_with(policy: Policy, **options: Any) -> Policy:
     try:
         for name in ("timeout_s", "patience_s", "expires_after_s"):
             if options.get(name) is not None:
-                options[name] = seconds(options[name], name, at_least=0.001)
+                options[name] = seconds(options[name], name, at_least=MIN_S)
         return replace(policy, **options)
     except (TypeError, ValueError) as error:
         raise DefinitionError(str(error)) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ def inject() -> dict[str, str]:
 
 
 @contextmanager
-def attached(carrier: Mapping[str, str]) -> Iterator[None]:
+def attached(carrier: Mapping[str, str]) -> Generator[None]:
     """Run a block within the trace context that a message brought."""
     propagate: Any = sys.modules.get("opentelemetry.propagate")
     context: Any = sys.modules.get("opentelemetry.context")

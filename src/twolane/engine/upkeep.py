@@ -81,7 +81,9 @@ class Upkeep:
         """
         oldest = self._clock.now() - self._limits.orphan_s
         old = [key for key, stored_at in self._blobs.stored() if stored_at < oldest]
-        used = self._records.blobs_in_use() if old else frozenset()
+        if not old:
+            return 0
+        used = self._records.blobs_in_use()
         gone = 0
         for key in old:
             if key in used:

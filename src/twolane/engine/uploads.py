@@ -77,7 +77,7 @@ def pending(source: Any, *, limit_bytes: int) -> PendingBlob:
         BlobTooLarge: the size is known and over the limit.
         TypeError: the source is none of these.
     """
-    if isinstance(source, (bytes, bytearray, memoryview)):
+    if isinstance(source, (bytes, bytearray)):
         data = bytes(source)
         return PendingBlob(io.BytesIO(data), name="", size_bytes=len(data), limit_bytes=limit_bytes)
     if isinstance(source, (str, os.PathLike)):

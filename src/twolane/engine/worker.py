@@ -46,7 +46,7 @@ MAX_STUCK = 4
 MAKE_ROOM_S = 30.0
 """A suspect that waits longer for an idle worker makes a busy one stop receiving until it is idle."""
 STRANGERS_EVERY = 5
-"""At every so many polls a worker looks for messages that no live worker knows."""
+"""Every so many polls a worker looks for messages that no live worker knows instead."""
 SETTLE_TRIES = 30
 LEAVE_S = 5.0
 """How long a worker that stops waits for the last settlements, in seconds; the rest is released for it."""
@@ -168,9 +168,7 @@ class Worker:
             try:
                 reaped = await self._batcher.ask(Reap())
                 self._note(reaped)
-                self._receive()
-                if ticks % STRANGERS_EVERY == 0:
-                    self._receive(strangers=True)
+                self._receive(strangers=ticks % STRANGERS_EVERY == 1)
                 await self._upkeep.tick()
             except (QueueError, UsageError) as error:
                 log.warning(
@@ -296,18 +294,22 @@ class Worker:
         began = time.perf_counter()
         try:
             ran = await run(hold, self._around)
+        finally:
+            self._slots.free_one()
+        try:
             observer("decide", delivery)
             decision = decide(ran.outcome, delivery.attempt, ran.policy, random.random())  # noqa: S311
             if ran.stuck:
                 self._note_stuck(delivery)
             self._warn_of_patience(delivery, ran)
-            self._slots.free_one()
             observer("settle", delivery)
             settled = await settle(decision, delivery.receipt, self._batcher, tries=SETTLE_TRIES)
             observer("settled", delivery)
             self._report(delivery, decision, held=settled.held, took_s=time.perf_counter() - began)
         finally:
             del self._holds[delivery.receipt]
+            if hold.alone:
+                self._receive()  # others had to wait for its end
 
     def _note_stuck(self, delivery: Delivery) -> None:
         stuck = self._around.threads.stuck

@@ -11,39 +11,24 @@ import logging
 import threading
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse
 from starlette.types import Message, Scope, Send
 
-from twolane.engine.background import Background, Call, Run
-from twolane.engine.runtime import Runtime
+from twolane.engine.background import Call
 from twolane.engine.sender import Prepared
-from twolane.engine.task import Registry, Sendable
+from twolane.engine.task import Sendable
 from twolane.values.errors import ArgumentsRefused, BlobTooLarge, SendUnknown, TwolaneError, UsageError
 from twolane.values.ticket import Lane, Ticket
+from twolane.wiring.installed import Installed
 
 log = logging.getLogger("twolane.lanes")
 
 SCOPE_KEY = "twolane"
 AFTER_THE_START = "after the response has started"
 IN_A_WEBSOCKET = "in a WebSocket"
-
-
-class Installed(Protocol):
-    """What the door needs of a `Tasks`."""
-
-    registry: Registry
-
-    @property
-    def runtime(self) -> Runtime:
-        """What this process holds open."""
-        ...
-
-    def checked(self, task: Any) -> Sendable[Any]:
-        """The task, if it is one of these."""
-        ...
 
 
 class Refused(Exception):
@@ -153,11 +138,10 @@ class Exchange:
             self._roll_back(batch.items(), f"{type(error).__name__} in the request" if error else "no answer")
         elif batch.calls:
             background = self.tasks.runtime.background
-            run = _through_starlette(background)
             if isinstance(error, asyncio.CancelledError):
-                background.begin(batch.calls, run)
+                background.begin(batch.calls)
             else:
-                await background.run_all(batch.calls, run)
+                await BackgroundTask(background.run_all, batch.calls)()
 
     async def _start(self, message: Message, batch: Batch) -> None:
         if message["status"] >= HTTPStatus.BAD_REQUEST:
@@ -215,12 +199,3 @@ def _explain(error: Exception) -> tuple[int, str]:
     if isinstance(error, TwolaneError) and not isinstance(error, SendUnknown):
         return 503, "the tasks of the request could not be stored; nothing was started"
     return 503, "it is not known whether the tasks of the request were stored"
-
-
-def _through_starlette(background: Background) -> Run:
-    """Run calls as Starlette's own background tasks, so that what observes those observes these."""
-
-    async def run(call: Call) -> None:
-        await BackgroundTask(background.run, call)()
-
-    return run

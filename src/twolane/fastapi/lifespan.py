@@ -8,12 +8,12 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.types import Lifespan
 
 from twolane.engine.runtime import Runtime
-from twolane.fastapi.exchange import Installed
+from twolane.wiring.installed import Installed
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -39,7 +39,11 @@ async def _open(runtime: Runtime) -> AsyncGenerator[None]:
     loop = asyncio.get_running_loop()
     runtime.background.open(loop)
     grace_s = runtime.limits.grace_s
-    with _signals_also_to(lambda: loop.call_soon_threadsafe(runtime.begin_stop)):
+
+    def on_signal(*, again: bool) -> None:
+        loop.call_soon_threadsafe(runtime.hurry if again else runtime.begin_stop)
+
+    with _signals_also_to(on_signal):
         try:
             await runtime.start()
             yield
@@ -50,19 +54,28 @@ async def _open(runtime: Runtime) -> AsyncGenerator[None]:
             await runtime.stop(grace_s)
 
 
+class OnSignal(Protocol):
+    """Hears of a signal; `again`: the same one as before."""
+
+    def __call__(self, *, again: bool) -> None:
+        """Return at once."""
+        ...
+
+
 @contextmanager
-def _signals_also_to(begin_stop: Callable[[], Any]) -> Generator[None]:
+def _signals_also_to(on_signal: OnSignal) -> Generator[None]:
     """Hear of SIGTERM and SIGINT at once: a server tells an app only after all its requests have ended.
 
     The handler that was there before is called too. Where there is none to call (the signal ends the
-    process by itself) or in another thread than the main one nothing is done.
+    process by itself) or in another thread than the main one nothing is done. The same signal twice
+    hurries; SIGINT and then SIGTERM do not, since that is one Ctrl-C on a server with several processes.
     """
     ours: dict[signal.Signals, tuple[Any, Any]] = {}
     if threading.current_thread() is threading.main_thread():
         for number in _SIGNALS:
             before = signal.getsignal(number)
             if callable(before):
-                ours[number] = (_chain(begin_stop, before), before)
+                ours[number] = (_chain(on_signal, before), before)
                 signal.signal(number, ours[number][0])
     try:
         yield
@@ -72,9 +85,13 @@ def _signals_also_to(begin_stop: Callable[[], Any]) -> Generator[None]:
                 signal.signal(number, before)
 
 
-def _chain(begin_stop: Callable[[], Any], before: Callable[[int, FrameType | None], Any]) -> Any:
+def _chain(on_signal: OnSignal, before: Callable[[int, FrameType | None], Any]) -> Any:
+    seen = False
+
     def handle(number: int, frame: FrameType | None) -> None:
-        begin_stop()
+        nonlocal seen
+        on_signal(again=seen)
+        seen = True
         before(number, frame)
 
     return handle

@@ -14,8 +14,9 @@ import threading
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from twolane.fastapi.body_limit import CountedBody
-from twolane.fastapi.exchange import IN_A_WEBSOCKET, SCOPE_KEY, Exchange, Installed, Refused
+from twolane.fastapi.exchange import IN_A_WEBSOCKET, SCOPE_KEY, Exchange, Refused
 from twolane.values.ticket import Lane
+from twolane.wiring.installed import Installed
 
 log = logging.getLogger("twolane.lanes")
 
@@ -42,16 +43,11 @@ class LanesMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, with its exchange in the scope."""
-        present = scope.get(SCOPE_KEY)
-        if scope["type"] == "lifespan" or (present is not None and present.tasks is self._tasks):
-            await self.app(scope, receive, send)  # the same tasks are installed in an outer app
-        elif scope["type"] == "websocket":
-            scope[SCOPE_KEY] = Exchange(self._tasks, self._guard, send, closed=IN_A_WEBSOCKET)
+        if scope["type"] != "http" or self._is_nested(scope):
+            if scope["type"] == "websocket":
+                scope[SCOPE_KEY] = Exchange(self._tasks, self._guard, send, closed=IN_A_WEBSOCKET)
             await self.app(scope, receive, send)
-        else:
-            await self._exchange(scope, receive, send)
-
-    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
+            return
         exchange = scope[SCOPE_KEY] = Exchange(self._tasks, self._guard, send)
         try:
             await self.app(scope, CountedBody(scope, receive, exchange), exchange.send)
@@ -62,6 +58,10 @@ class LanesMiddleware:
         else:
             if exchange.batch is not None:
                 await exchange.end(None)
+
+    def _is_nested(self, scope: Scope) -> bool:
+        """Whether an outer app has the same tasks installed, and gave the request its exchange."""
+        return SCOPE_KEY in scope and scope[SCOPE_KEY].tasks is self._tasks
 
 
 def _is_refusal(error: BaseException) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from twolane.values.errors import BlobError
 
@@ -38,8 +38,9 @@ class BlobRef:
         """
         if not isinstance(value, Mapping):
             raise ValueError("a blob is an object with key, size_bytes, sha256 and name")
-        key, size, digest = value.get("key"), value.get("size_bytes"), value.get("sha256")
-        name = value.get("name", "")
+        fields = cast("Mapping[str, object]", value)
+        key, size, digest = fields.get("key"), fields.get("size_bytes"), fields.get("sha256")
+        name = fields.get("name", "")
         if not (isinstance(key, str) and isinstance(digest, str) and isinstance(name, str)):
             raise ValueError("a blob's key, sha256 and name are strings")
         if not isinstance(size, int) or isinstance(size, bool) or size < 0:
@@ -110,8 +111,8 @@ class Blob:
         def read(value: Any, info: Any) -> Blob:
             if isinstance(value, Blob):
                 return value
-            opener = (info.context or {}).get("open_blob")
-            return Blob(BlobRef.from_json(value), opener)
+            context: dict[str, Any] = info.context or {}
+            return Blob(BlobRef.from_json(value), context.get("open_blob"))
 
         def write(value: Blob, info: Any) -> dict[str, Any]:
             if info.context is not None and "blobs" in info.context:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from twolane.values.blob import BlobRef
 from twolane.values.errors import EnvelopeTooNew, EnvelopeUnreadable
@@ -89,10 +89,10 @@ class Message:
     policy: MessagePolicy
     args_blob: BlobRef | None = None
     expires_at: float | None = None
-    trace: Mapping[str, str] = field(default_factory=dict)
+    trace: Mapping[str, str] = field(default_factory=dict[str, str])
     parent: str | None = None
     continuation: Continuation | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 def encode(message: Message) -> str:
@@ -143,11 +143,12 @@ def decode(body: str) -> Message:
         EnvelopeTooNew: it is one of a newer version.
     """
     try:
-        envelope = json.loads(body)
+        parsed = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise EnvelopeUnreadable(f"the body is not JSON: {error}") from None
-    if not isinstance(envelope, dict):
+    if not isinstance(parsed, dict):
         raise EnvelopeUnreadable("the body is JSON but no object")
+    envelope = cast("dict[str, Any]", parsed)
     version = envelope.get("v")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise EnvelopeUnreadable("the body has no envelope version `v`")
@@ -168,7 +169,7 @@ def _read(envelope: dict[str, Any]) -> Message:
         id=_text(envelope, "id"),
         task=_text(envelope, "task"),
         queue=_text(envelope, "queue"),
-        args=args,
+        args=cast("dict[str, Any] | None", args),
         args_blob=None if blob is None else BlobRef.from_json(blob),
         sent_at=float(envelope["sent_at"]),
         expires_at=None if envelope.get("expires_at") is None else float(envelope["expires_at"]),

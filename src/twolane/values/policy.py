@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 MAX_PAUSE_S = 11 * 3600.0
 """The longest pause before a retry on every backend: SQS holds a message for 12 h in all."""
@@ -12,7 +13,7 @@ UNKNOWN_TASK_PAUSE_S = 30.0
 """How long a message that this worker does not understand waits before it is tried again."""
 
 
-def seconds(value: float | timedelta, name: str, *, at_least: float = 0.0) -> float:
+def seconds(value: Any, name: str, *, at_least: float = 0.0) -> float:
     """Turn a public duration into seconds.
 
     Args:
@@ -85,6 +86,24 @@ class Policy:
     give_up_on: tuple[type[BaseException], ...] = ()
 
     def __post_init__(self) -> None:
-        attempts = self.max_attempts
-        if not isinstance(attempts, int) or isinstance(attempts, bool) or attempts < 1:
-            raise ValueError(f"max_attempts takes a whole number from 1, not {attempts!r}")
+        _check_count(self.max_attempts, "max_attempts")
+        if not isinstance(self.backoff, Backoff):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"backoff takes a Backoff, not {self.backoff!r}")
+        for name in ("retry_on", "give_up_on"):
+            _check_types(getattr(self, name), name)
+
+
+def _check_count(value: object, name: str) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} takes a whole number from 1, not {value!r}")
+
+
+def _check_types(types: object, name: str) -> None:
+    """Refuse what `isinstance` would not take, or only once a task has failed."""
+    if not isinstance(types, tuple) or not all(
+        isinstance(each, type) and issubclass(each, BaseException)
+        for each in types  # pyright: ignore[reportUnknownVariableType]
+    ):
+        raise ValueError(
+            f"{name} takes a tuple of exception types, such as (ConnectionError,), not {types!r}"
+        )

@@ -149,7 +149,7 @@ class Stats:
 
     queues: Mapping[str, QueueStats]
     accepted: int
-    pruned: Mapping[State, int] = field(default_factory=dict)
+    pruned: Mapping[State, int] = field(default_factory=dict[State, int])
     workers: tuple[WorkerInfo, ...] = ()
     owed_alerts: int = 0
     told_alerts: int = 0

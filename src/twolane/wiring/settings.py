@@ -9,12 +9,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from twolane.values.errors import SettingsError
 
 WorkerMode = Literal["in_app", "off"]
+_MODES: dict[str, WorkerMode] = {"in_app": "in_app", "off": "off"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Settings:
     queue: Path
     blobs: Path
     worker: WorkerMode
-    sources: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def read_settings(
@@ -64,13 +65,13 @@ def read_settings(
         sources["blobs"] = "TWOLANE_BLOBS"
     blobs = _path(folder, "file", "TWOLANE_BLOBS") if folder else file.with_name(f"{file.name}-blobs")
     sources.setdefault("blobs", "the default: beside the queue")
-    mode = env.get("TWOLANE_WORKER") or worker or "in_app"
+    mode = _MODES.get(env.get("TWOLANE_WORKER") or worker or "in_app")
     sources["worker"] = (
         "TWOLANE_WORKER" if env.get("TWOLANE_WORKER") else "Tasks(worker=...)" if worker else "the default"
     )
-    if mode not in ("in_app", "off"):
-        raise SettingsError(f"{sources['worker']} is in_app or off, not {mode!r}")
-    return Settings(file, blobs, cast("WorkerMode", mode), sources)
+    if mode is None:
+        raise SettingsError(f"{sources['worker']} is in_app or off, nothing else")
+    return Settings(file, blobs, mode, sources)
 
 
 def default_file(made_in: str | None) -> Path:

@@ -1,45 +1,73 @@
-"""Find the app: `module:app` from the command line, the environment or `pyproject.toml`."""
+"""Find the app: `module:app` from the command line, the environment or `pyproject.toml`; open it as a server would."""
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import os
 import sys
 import tomllib
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twolane.values.errors import SettingsError
 
 if TYPE_CHECKING:
-    from twolane.face import Tasks
+    from twolane.wiring.installed import Installed
 
 
-def find_target(given: str | None, *, start: Path | None = None) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the app is.
+
+    Attributes:
+        name: `module:app`.
+        folder: what `module` is imported from; None: the working directory, as uvicorn does.
+        source: who says so, for people.
+    """
+
+    name: str
+    folder: str | None
+    source: str
+
+
+def find_target(given: str | None, *, folder: str | None = None, start: Path | None = None) -> Target | None:
     """`--app`, else TWOLANE_APP, else `[tool.twolane] app` in the nearest `pyproject.toml`; None: none says.
 
     Args:
         given: what the command line says.
+        folder: what the command line says it is imported from; None: a `pyproject.toml`'s own folder, or
+            the working directory.
         start: where to look for `pyproject.toml`, upwards; the working directory unless a test says another.
 
     Raises:
         SettingsError: a `pyproject.toml` that cannot be read.
     """
-    if given or (given := os.environ.get("TWOLANE_APP")):
-        return given
-    folder = (start or Path.cwd()).resolve()
-    for each in (folder, *folder.parents):
+    if given:
+        return Target(given, folder, "the command line")
+    if named := os.environ.get("TWOLANE_APP"):
+        return Target(named, folder, "TWOLANE_APP")
+    found = _in_pyproject((start or Path.cwd()).resolve())
+    return found and replace(found, folder=folder or found.folder)
+
+
+def _in_pyproject(start: Path) -> Target | None:
+    """What the nearest `pyproject.toml` says."""
+    for each in (start, *start.parents):
         file = each / "pyproject.toml"
         if file.is_file():
             try:
                 app = tomllib.loads(file.read_text("utf-8")).get("tool", {}).get("twolane", {}).get("app")
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError) as error:
                 raise SettingsError(f"{file} cannot be read: {error}") from None
-            return app if isinstance(app, str) else None
+            return Target(app, str(each), f"[tool.twolane] of {file}") if isinstance(app, str) else None
     return None
 
 
-def load(target: str, *, folder: str | None = None) -> tuple[Any, Tasks]:
+def load(target: str, *, folder: str | None = None) -> tuple[Any, Installed]:
     """Import the app of a target, and find its tasks.
 
     Args:
@@ -75,7 +103,28 @@ def load(target: str, *, folder: str | None = None) -> tuple[Any, Tasks]:
     return _tasks_of(found, target)
 
 
-def _tasks_of(found: Any, target: str) -> tuple[Any, Tasks]:
+@asynccontextmanager
+async def opened(app: Any, tasks: Installed) -> AsyncGenerator[None]:
+    """Enter the app's lifespan, in which its lanes open; a bare `Tasks` opens them itself.
+
+    Args:
+        app: the app, or None.
+        tasks: its tasks.
+    """
+    if app is not None:
+        async with app.router.lifespan_context(app):
+            yield
+        return
+    runtime = tasks.runtime
+    runtime.background.open(asyncio.get_running_loop())
+    try:
+        await runtime.start()
+        yield
+    finally:
+        await runtime.stop()
+
+
+def _tasks_of(found: Any, target: str) -> tuple[Any, Installed]:
     if hasattr(found, "registry") and hasattr(found, "install"):
         return None, found
     tasks = getattr(getattr(found, "state", None), "twolane", None)

@@ -307,6 +307,7 @@ class MemoryQueue(MemoryRecords):
     def _reap(self, _: q.Reap) -> q.Reaped:
         now = self._now()
         dead = tuple(worker for worker in self._workers if worker in self._crashed)
+        self._crashed.clear()
         crashed = [row for worker in dead for row in self._running_on(worker)]
         expired = [row for row in self._rows.values() if row.receipt and row.record.visible_at <= now]
         for worker in dead:
@@ -318,7 +319,9 @@ class MemoryQueue(MemoryRecords):
                 self._after_expiry(row)
         touched = {row.record.id: row.record.state for row in (*crashed, *expired)}
         buried = list(touched.values()).count(State.DEAD)
-        return q.Reaped(dead, freed=len(touched) - buried, buried=buried)
+        ready = [row for row in self._rows.values() if row.suspect and row.record.state is State.WAITING]
+        suspects = sum(row.record.visible_at <= now for row in ready)
+        return q.Reaped(dead, freed=len(touched) - buried, buried=buried, suspects=suspects)
 
     def _after_crash(self, row: Row) -> None:
         """Suspect from now on; charged only if it ran alone and got no further."""
@@ -370,7 +373,7 @@ class MemoryQueue(MemoryRecords):
         old = [each for each in finished if (each.finished_at or 0.0) <= until and each.id not in owed]
         for record in old[: entry.limit]:
             del self._rows[record.id]
-            self._pruned[record.queue, record.state] += 1
+            self._pruned[record.state] += 1
         self._alerts = [alert for alert in self._alerts if alert.row.record.id in self._rows]
         return len(old[: entry.limit])
 

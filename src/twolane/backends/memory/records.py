@@ -65,7 +65,7 @@ class MemoryRecords:
         self._rows: dict[str, Row] = {}
         self._workers: dict[str, WorkerInfo] = {}
         self._alerts: list[Alert] = []
-        self._pruned: Counter[tuple[str, State]] = Counter()
+        self._pruned: Counter[State] = Counter()
 
     def get(self, message_id: str) -> Record | None:
         with self._lock:
@@ -84,19 +84,29 @@ class MemoryRecords:
         mine.sort(key=lambda letter: letter.record.finished_at or 0.0)
         return mine[::-1][:limit]
 
+    def dead_ids(self, *, task: str | None = None) -> list[str]:
+        with self._lock:
+            dead = [row.record for row in self._rows.values() if row.record.state is State.DEAD]
+        return [record.id for record in dead if task in (None, record.task)]
+
     def dead_letter(self, message_id: str) -> DeadLetter | None:
         with self._lock:
             row = self._rows.get(message_id)
             return row.letter() if row and row.record.state is State.DEAD else None
 
+    def messages(self) -> list[Outgoing]:
+        """For tests: what is kept, in the order it was sent."""
+        with self._lock:
+            return [row.message for row in self._rows.values()]
+
     def stats(self) -> Stats:
         with self._lock:
-            queues = {row.record.queue for row in self._rows.values()} | {queue for queue, _ in self._pruned}
+            queues = {row.record.queue for row in self._rows.values()}
             told = sum(alert.told for alert in self._alerts)
             return Stats(
                 queues={queue: self._queue_stats(queue) for queue in queues},
                 accepted=len(self._rows) + self._pruned.total(),
-                pruned={state: sum(self._pruned[queue, state] for queue in queues) for state in State},
+                pruned=dict(self._pruned),
                 workers=tuple(self._workers.values()),
                 owed_alerts=len(self._alerts) - told,
                 told_alerts=told,
@@ -106,10 +116,11 @@ class MemoryRecords:
         rows = [row for row in self._rows.values() if row.record.queue == queue]
         states = Counter(row.record.state for row in rows)
         waiting = [row for row in rows if row.record.state is State.WAITING]
-        age_s = self._now() - min((row.record.visible_at for row in waiting), default=float("inf"))
+        now = self._now()
+        ages_s = [now - row.record.sent_at for row in waiting if row.record.visible_at <= now]
         return QueueStats(
             counts={state: states[state] for state in State},
-            oldest_age_s=age_s if age_s >= 0 else None,
+            oldest_age_s=max(ages_s, default=None),
             not_understood=sum(row.waits_since is not None for row in waiting),
         )
 

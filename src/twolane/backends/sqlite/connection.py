@@ -154,6 +154,6 @@ def _what_to_do(error: Exception, code: int) -> str:
 
 
 def close(connection: sqlite3.Connection) -> None:
-    """Close a connection; call it under the write lock, since the last one to close checkpoints."""
+    """Close a connection; a writing one under the write lock, since the last one to close checkpoints."""
     with suppress(sqlite3.Error):
         connection.close()

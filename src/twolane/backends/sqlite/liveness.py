@@ -73,7 +73,7 @@ class Liveness:
 
     def sweep(self) -> None:
         """Remove the files that dead workers left."""
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             for path in self._folder.iterdir():
                 if path.suffix == _SUFFIX and not _is_locked(path):
                     path.unlink(missing_ok=True)

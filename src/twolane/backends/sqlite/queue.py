@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,6 @@ from twolane.backends.sqlite.readers import Readers
 from twolane.backends.sqlite.records import next_visible_at
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.backends.sqlite.wake import Listener, Notifier
-from twolane.backends.sqlite.write_lock import WriteLock
 from twolane.backends.sqlite.writer import Writer
 from twolane.contracts import queue as contract
 from twolane.contracts.clock import Clock
@@ -94,7 +94,6 @@ class SqliteQueue:
         self.path = Path(path).resolve()
         self._clock = clock
         self._guard = threading.Lock()
-        self._write_lock = WriteLock(self.path)
         self._writer = Writer(self.path, create=create, max_pages=max_pages)
         self._readers = Readers(self.path)
         self._liveness = Liveness(self.path)
@@ -113,17 +112,27 @@ class SqliteQueue:
         Raises:
             QueueError: the commit failed; what became of the entries is unknown.
         """
+        self._refuse_in_child()
+        refused: dict[int, TwolaneError] = {}
         with self._guard:
-            self._refuse_in_child()
-            try:
-                with self._write_lock:
-                    answers, made_visible = self._carry_out(entries)
-            except OSError as error:
-                refused = explain(error, self.path)
-                return [_refusal(entry, refused) for entry in entries]
-            if made_visible:
-                self._wake()
-            return answers
+            while True:
+                try:
+                    connection = self._writer.begin()
+                except QueueError as error:
+                    return [_refusal(entry, error) for entry in entries]
+                tx = Transaction(
+                    connection, self._clock.now(), self._liveness, self._notifier, self.max_body_bytes
+                )
+                try:
+                    answers = self._carry_out(tx, entries, refused)
+                    break
+                except _GivenUp as given_up:
+                    refused |= given_up.refused(entries)
+                finally:
+                    self._writer.end()
+        if tx.made_visible:
+            self._wake()
+        return answers
 
     def next_visible_at(self, queues: tuple[str, ...]) -> float | None:
         """When the next waiting message of these queues becomes visible."""
@@ -135,12 +144,13 @@ class SqliteQueue:
 
     def listen(self, on_visible: Callable[[], None]) -> Callable[[], None]:
         """Call `on_visible` after each commit that made something visible, here or in another process."""
-        self._listening.append(on_visible)
-        if self._listener is None:
-            try:
-                self._listener = Listener(self.path, self._call_listeners)
-            except OSError as error:
-                _logger.warning("no wake-up from other processes, polling instead: %s", error)
+        with self._guard:
+            self._listening.append(on_visible)
+            if self._listener is None:
+                try:
+                    self._listener = Listener(self.path, self._call_listeners)
+                except OSError as error:
+                    _logger.warning("no wake-up from other processes, polling instead: %s", error)
 
         def end() -> None:
             with suppress(ValueError):
@@ -158,37 +168,36 @@ class SqliteQueue:
                 self._listener = None
             self._listening.clear()
             self._readers.close()
-            with suppress(OSError), self._write_lock:
-                self._writer.drop()
-                self._liveness.close()
+            self._liveness.close()
+            self._writer.close()
             self._notifier.close()
-            self._write_lock.close()
 
     def abandon(self) -> None:
         """In a forked child: the parent's connection is left alone, and this queue refuses to be used."""
+        self._guard = threading.Lock()
+        self._listener = None
         connection = self._writer.abandon()
         if connection is not None:
             never_close(connection)
             self._forked = True
 
-    def _carry_out(self, entries: Sequence[contract.Entry[Any]]) -> tuple[list[Any], bool]:
+    def _carry_out(
+        self, tx: Transaction, entries: Sequence[contract.Entry[Any]], refused: Mapping[int, TwolaneError]
+    ) -> list[Any]:
+        answers: list[Any] = []
         try:
-            connection = self._writer.begin()
-        except QueueError as error:
-            return [_refusal(entry, error) for entry in entries], False
-        tx = Transaction(connection, self._clock.now(), self._liveness, self._notifier, self.max_body_bytes)
-        try:
-            answers = [self._answer(tx, entry) for entry in entries]
-            self._writer.commit()
-        except _AllRolledBack as error:
+            for number, entry in enumerate(entries):
+                answers.append(refused[number] if number in refused else self._answer(tx, entry))
+        except sqlite3.Error as error:
             self._writer.drop()
-            return [_refusal(entry, error.reason) for entry in entries], False
+            raise _GivenUp(len(answers), explain(error, self.path)) from error
         except BaseException:
             self._writer.drop()
             raise
+        self._writer.commit()
         for follow in tx.after_commit:
             follow()
-        return answers, tx.made_visible
+        return answers
 
     def _answer(self, tx: Transaction, entry: contract.Entry[Any]) -> Any:
         following = len(tx.after_commit)
@@ -196,12 +205,11 @@ class SqliteQueue:
         try:
             answer = _ROOMS[type(entry)](tx, entry)
         except Exception as error:  # whatever an entry raises is its own answer
-            reason = error if isinstance(error, TwolaneError) else explain(error, self.path)
-            if not tx.connection.in_transaction:  # SQLite itself gave up the whole transaction
-                raise _AllRolledBack(explain(error, self.path)) from error
+            if isinstance(error, sqlite3.Error) and not tx.connection.in_transaction:
+                raise
             tx.connection.execute("ROLLBACK TO entry")
             del tx.after_commit[following:]
-            answer = _refusal(entry, reason)
+            answer = _refusal(entry, error if isinstance(error, TwolaneError) else explain(error, self.path))
         tx.connection.execute("RELEASE entry")
         return answer
 
@@ -211,7 +219,10 @@ class SqliteQueue:
 
     def _call_listeners(self) -> None:
         for on_visible in tuple(self._listening):
-            on_visible()
+            try:
+                on_visible()
+            except Exception:
+                _logger.exception("a listener for visible messages raised")
 
     def _refuse_in_child(self) -> None:
         if self._forked:
@@ -221,10 +232,21 @@ class SqliteQueue:
             )
 
 
-class _AllRolledBack(Exception):
-    def __init__(self, reason: QueueError) -> None:
+class _GivenUp(Exception):
+    """SQLite gave up the whole transaction, as a full disk makes it: the others have another try without it."""
+
+    def __init__(self, number: int, reason: QueueError) -> None:
         super().__init__(str(reason))
-        self.reason = reason
+        self._number = number
+        self._reason = reason
+
+    def refused(self, entries: Sequence[contract.Entry[Any]]) -> dict[int, TwolaneError]:
+        """The entry that it happened to, and the sends after it, which would need room as well."""
+        return {
+            number: _refusal(entry, self._reason)
+            for number, entry in enumerate(entries)
+            if number == self._number or (number > self._number and isinstance(entry, contract.Send))
+        }
 
 
 def _refusal(entry: contract.Entry[Any], reason: TwolaneError) -> TwolaneError:

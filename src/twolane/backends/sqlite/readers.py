@@ -1,7 +1,7 @@
-"""Reading connections: a few, handed from thread to thread, closed together under the write lock.
+"""Reading connections: a few, handed from thread to thread.
 
-A connection a thread would be closed by whatever ends the thread, outside the lock, and the last one to
-close checkpoints.
+They are opened with mode=ro, and such a connection never checkpoints, not even as the last one to close:
+so readers need not wait for the write lock.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import TypeVar
 from twolane.backends.sqlite import connection as opening
 from twolane.backends.sqlite.exits import close_at_exit
 from twolane.backends.sqlite.forking import abandon_after_fork, never_close
-from twolane.backends.sqlite.write_lock import WriteLock
 
 T = TypeVar("T")
 
@@ -35,7 +34,6 @@ class Readers:
         self._all: list[sqlite3.Connection] = []
         self._file: os.stat_result | None = None
         self._guard = threading.Lock()
-        self._write_lock = WriteLock(path)
         abandon_after_fork(self)
         close_at_exit(self)
 
@@ -61,11 +59,7 @@ class Readers:
     def close(self) -> None:
         """Close all connections that are not in use; the next read opens another."""
         with self._guard:
-            idle, self._idle = self._idle, []
-            self._all = [connection for connection in self._all if connection not in idle]
-            if idle:
-                self._close(idle)
-            self._write_lock.close()
+            self._close_idle()
 
     def abandon(self) -> None:
         """In a forked child: leave the parent's connections alone and start anew."""
@@ -92,15 +86,10 @@ class Readers:
         with suppress(FileNotFoundError):
             if self._file is None or os.path.samestat(self._file, self._path.stat()):
                 return
-        idle, self._idle = self._idle, []
-        self._all = [connection for connection in self._all if connection not in idle]
-        self._close(idle)
+        self._close_idle()
 
-    def _close(self, connections: list[sqlite3.Connection]) -> None:
-        try:
-            with self._write_lock:
-                for connection in connections:
-                    opening.close(connection)
-        except OSError:  # a folder where no lock can be taken: nobody writes there either
-            for connection in connections:
-                opening.close(connection)
+    def _close_idle(self) -> None:
+        for connection in self._idle:
+            self._all.remove(connection)
+            opening.close(connection)
+        self._idle.clear()

@@ -16,6 +16,8 @@ from twolane.values.outcome import Failure, Reason
 MAX_CRASHES = 100
 """So many deliveries of one message may end with their process, whatever progress they made."""
 
+SUSPECTS = "SELECT count(*) FROM messages WHERE state = 'waiting' AND suspect = 1 AND visible_at <= ?"
+
 EXPIRED = "SELECT seq, started_at, attempt >= max_attempts FROM messages WHERE state = 'running' AND visible_at <= ?"
 
 
@@ -28,7 +30,8 @@ def reap(tx: Transaction, entry: Reap) -> Reaped:
     fates += _free_expired(tx)
     tx.after_commit += [tx.liveness.sweep, tx.notifier.sweep]
     buried = sum(fates)
-    return Reaped(dead, freed=len(fates) - buried, buried=buried)
+    (suspects,) = tx.connection.execute(SUSPECTS, (tx.now,)).fetchone()
+    return Reaped(dead, freed=len(fates) - buried, buried=buried, suspects=suspects)
 
 
 def _free_crashed(tx: Transaction, worker: str) -> list[bool]:

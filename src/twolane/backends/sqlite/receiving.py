@@ -25,18 +25,21 @@ UNKNOWN_TO_ALL = ""
 PICK = """
     SELECT m.seq, m.id, m.queue, m.task, m.attempt, m.max_attempts, m.waits_since, m.crashes,
         m.cursor, m.done, m.total, m.progressed_at, bodies.body
-    FROM json_each(:queues) AS q
-    CROSS JOIN json_each(:tasks) AS t
-    CROSS JOIN messages AS m
-    LEFT JOIN bodies ON bodies.seq = m.seq
-    WHERE m.seq IN (
-        SELECT seq FROM messages
-        WHERE state = 'waiting' AND queue = q.value AND task = t.value AND suspect = :suspect
-            AND visible_at <= :now
-        ORDER BY visible_at LIMIT :limit
-    )
-    ORDER BY m.visible_at LIMIT :limit
+    FROM (
+        SELECT m.seq
+        FROM json_each(:queues) AS q CROSS JOIN json_each(:tasks) AS t CROSS JOIN messages AS m
+        WHERE m.seq IN (
+            SELECT seq FROM messages
+            WHERE state = 'waiting' AND queue = q.value AND task = t.value AND suspect = :suspect
+                AND visible_at <= :now
+            ORDER BY visible_at LIMIT :limit
+        )
+        ORDER BY m.visible_at LIMIT :limit
+    ) AS picked
+    CROSS JOIN messages AS m USING (seq)
+    LEFT JOIN bodies USING (seq)
 """
+"""The first few of each queue and task, of these the first few; bodies are read for those only."""
 
 WAITING_NAMES = """
     WITH RECURSIVE names (queue, task) AS (

@@ -28,10 +28,12 @@ NEXT_VISIBLE = f"""
 """  # noqa: S608
 """When the first message of these queues becomes visible: two seeks a task name."""
 
-LIST_DEAD = "SELECT seq FROM messages WHERE state = 'dead' ORDER BY finished_at DESC, seq DESC LIMIT ?"
-LIST_DEAD_OF_TASK = """
-    SELECT seq FROM messages WHERE state = 'dead' AND task = ? ORDER BY finished_at DESC, seq DESC LIMIT ?
+LIST_DEAD = """
+    SELECT seq FROM messages
+    WHERE state = 'dead' AND finished_at IS NOT NULL AND task = coalesce(:task, task)
+    ORDER BY finished_at DESC, seq DESC LIMIT :limit
 """
+DEAD_IDS = "SELECT id FROM messages WHERE state = 'dead' AND (? IS NULL OR task = ?)"
 
 OLDEST = "SELECT sent_at FROM messages WHERE state = 'waiting' AND queue = ? AND visible_at <= ? ORDER BY sent_at LIMIT 1"
 NOT_UNDERSTOOD = (
@@ -63,13 +65,18 @@ class SqliteRecords:
 
     def list_dead(self, *, task: str | None = None, limit: int = 100) -> list[DeadLetter]:
         """Dead letters, the newest first."""
-        statement, parameters = (LIST_DEAD, ()) if task is None else (LIST_DEAD_OF_TASK, (task,))
-        return self._readers.read(partial(_letters, statement, (*parameters, max(0, limit))))
+        return self._readers.read(partial(_letters, LIST_DEAD, {"task": task, "limit": max(0, limit)}))
+
+    def dead_ids(self, *, task: str | None = None) -> list[str]:
+        """The ids of all dead letters."""
+        return self._readers.read(
+            lambda connection: [found for (found,) in connection.execute(DEAD_IDS, (task, task))]
+        )
 
     def dead_letter(self, message_id: str) -> DeadLetter | None:
         """One dead letter with every attempt."""
-        statement = "SELECT seq FROM messages WHERE id = ? AND state = 'dead'"
-        return next(iter(self._readers.read(partial(_letters, statement, (message_id,)))), None)
+        statement = "SELECT seq FROM messages WHERE id = :id AND state = 'dead'"
+        return next(iter(self._readers.read(partial(_letters, statement, {"id": message_id}))), None)
 
     def stats(self) -> Stats:
         """Counts, workers alive, alerts; no scan, however many messages."""
@@ -128,7 +135,7 @@ def _body(message_id: str, connection: sqlite3.Connection) -> str | None:
 
 
 def _letters(
-    statement: str, parameters: tuple[object, ...], connection: sqlite3.Connection
+    statement: str, parameters: dict[str, object], connection: sqlite3.Connection
 ) -> list[DeadLetter]:
     found = connection.execute(statement, parameters).fetchall()
     return [rows.letter(connection, seq) for (seq,) in found]

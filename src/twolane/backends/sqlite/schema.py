@@ -58,9 +58,10 @@ _FIRST = (
     ) {_STRICT}
     """,
     "CREATE INDEX ready ON messages (queue, task, suspect, visible_at) WHERE state = 'waiting'",
+    "CREATE INDEX suspects ON messages (visible_at) WHERE state = 'waiting' AND suspect = 1",
     "CREATE INDEX running ON messages (visible_at, worker) WHERE state = 'running'",
     "CREATE INDEX ended ON messages (state, finished_at) WHERE finished_at IS NOT NULL",
-    "CREATE INDEX oldest ON messages (queue, sent_at, visible_at) WHERE state = 'waiting'",
+    "CREATE INDEX oldest ON messages (queue, sent_at, visible_at, state) WHERE state = 'waiting'",
     "CREATE INDEX not_understood ON messages (queue) WHERE state = 'waiting' AND waits_since IS NOT NULL",
     """
     CREATE UNIQUE INDEX unique_while_open ON messages (task, unique_key)

@@ -23,8 +23,8 @@ _GIVE_BACK = """
 def held_seq(tx: Transaction, receipt: str) -> int | None:
     """The message that this receipt holds; None: the receipt is stale (L4)."""
     seq = seq_of(receipt)
-    row = tx.connection.execute("SELECT seq FROM messages WHERE seq = ? AND receipt = ?", (seq, receipt))
-    return seq if row.fetchone() else None
+    found = tx.connection.execute("SELECT seq FROM messages WHERE seq = ? AND receipt = ?", (seq, receipt))
+    return seq if found.fetchone() else None
 
 
 def seq_of(receipt: str) -> int:

@@ -61,7 +61,8 @@ class Notifier:
                 try:
                     probe.connect(str(path))
                 except ConnectionRefusedError:
-                    path.unlink(missing_ok=True)
+                    with suppress(OSError):
+                        path.unlink()
                 except OSError:
                     continue
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
-from types import TracebackType
 
 from twolane.backends.sqlite.forking import abandon_after_fork
 
@@ -17,7 +16,7 @@ from twolane.backends.sqlite.forking import abandon_after_fork
 class WriteLock:
     """Excludes every other process, thread and connection that writes to the same database.
 
-    Each instance is used by one thread at a time. Taking it raises OSError where the file cannot be made.
+    Each instance is used by one thread at a time.
 
     Args:
         database: the database's path; the lock file is `<database>-lock`.
@@ -28,7 +27,12 @@ class WriteLock:
         self._fd: int | None = None
         abandon_after_fork(self)
 
-    def __enter__(self) -> None:
+    def take(self) -> None:
+        """Wait for the lock.
+
+        Raises:
+            OSError: the file cannot be made.
+        """
         while True:
             if self._fd is None:
                 self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -37,9 +41,8 @@ class WriteLock:
                 return
             self.close()  # somebody removed the file: a lock that newcomers cannot see excludes nobody
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def release(self) -> None:
+        """Let the next one have it."""
         if self._fd is not None:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
 

@@ -1,6 +1,7 @@
 """The writing connection of one process: opened at first use, dropped when it can no longer be trusted.
 
-Everything here happens under the write lock. What is carried out in a transaction: queue.py.
+It is opened, used, checkpointed and closed under the write lock only. What is carried out in a
+transaction: queue.py.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from twolane.backends.sqlite import connection as opening
 from twolane.backends.sqlite.wal import Log
+from twolane.backends.sqlite.write_lock import WriteLock
 from twolane.values.errors import QueueError
 
 _logger = logging.getLogger("twolane.sqlite")
@@ -30,28 +32,26 @@ class Writer:
         self._path = path
         self._create = create
         self._max_pages = max_pages
+        self._lock = WriteLock(path)
         self._connection: sqlite3.Connection | None = None
         self._log: Log | None = None
         self._file: os.stat_result | None = None
 
     def begin(self) -> sqlite3.Connection:
-        """Begin a transaction; where this raises, nothing happened.
+        """Take the lock and begin a transaction; `end` must follow.
 
         Raises:
-            QueueError: the queue cannot be written now.
+            QueueError: the queue cannot be written now; nothing happened, and nothing is to be ended.
         """
-        if self._connection is not None and not self._is_in_place():
-            _logger.warning("%s was removed or replaced while in use: opening it anew", self._path)
-            self.drop()
-        if self._connection is None:
-            self._connection = opening.open_writer(self._path, create=self._create, max_pages=self._max_pages)
-            self._file = self._path.stat()
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
-            self.drop()
+            self._lock.take()
+        except OSError as error:
             raise opening.explain(error, self._path) from error
-        return self._connection
+        try:
+            return self._begin()
+        except BaseException:
+            self.end()
+            raise
 
     def commit(self) -> None:
         """Commit; where this raises, nobody knows whether it happened.
@@ -72,8 +72,22 @@ class Writer:
             raise opening.explain(error, self._path) from error
         self._keep_log_short(connection)
 
+    def end(self) -> None:
+        """Release the lock."""
+        self._lock.release()
+
+    def close(self) -> None:
+        """Close what is open, under the lock."""
+        try:
+            self._lock.take()
+        except OSError as error:
+            _logger.warning("closing without the lock: %s", opening.explain(error, self._path))
+        self.drop()
+        self._lock.release()
+        self._lock.close()
+
     def drop(self) -> None:
-        """Close the connection, rolling back what is open."""
+        """Close the connection, rolling back what is open; call it between `begin` and `end`."""
         if self._log is not None:
             self._log.close()
         if self._connection is not None:
@@ -88,9 +102,19 @@ class Writer:
             self._log = None
         return connection
 
-    def explain(self, error: Exception) -> QueueError:
-        """What an error of this database means."""
-        return opening.explain(error, self._path)
+    def _begin(self) -> sqlite3.Connection:
+        if self._connection is not None and not self._is_in_place():
+            _logger.warning("%s was removed or replaced while in use: opening it anew", self._path)
+            self.drop()
+        if self._connection is None:
+            self._connection = opening.open_writer(self._path, create=self._create, max_pages=self._max_pages)
+            self._file = self._path.stat()
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            self.drop()
+            raise opening.explain(error, self._path) from error
+        return self._connection
 
     def _is_in_place(self) -> bool:
         try:
@@ -105,5 +129,5 @@ class Writer:
             self._log.checkpoint_if_due()
         except (sqlite3.Error, OSError) as error:
             # The commit stands in the log. A disk that cannot take a checkpoint is met again at the next.
-            _logger.warning("checkpoint failed, nothing is lost: %s", self.explain(error))
+            _logger.warning("checkpoint failed, nothing is lost: %s", opening.explain(error, self._path))
             self.drop()

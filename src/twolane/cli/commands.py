@@ -1,0 +1,70 @@
+"""The commands, put together, each with its examples."""
+
+from __future__ import annotations
+
+import typer
+
+from twolane.cli import dead
+from twolane.cli.demonstration import demo
+from twolane.cli.doctor import doctor
+from twolane.cli.options import WHICH_QUEUE, told
+from twolane.cli.stats import stats
+from twolane.cli.status import cancel, status
+from twolane.cli.worker import worker
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+_WORKER_CODES = (
+    "SIGTERM or Ctrl-C: receive nothing more, let running tasks finish within the grace time, give the rest "
+    "back. A second one does not wait for them, a third one ends the process. A process that dies is started "
+    "again after 0.1 s, 0.2 s, and so on up to 30 s; the pauses begin anew once it has lived for 60 s.\n\n"
+    "Exit codes: 0 stopped, all finished or given back; 2 wrong usage, app or setting; 3 the queue cannot be "
+    "used at the start; 4 the app failed before it was ready; 5 ended before all was given back, and run "
+    "again by the next worker. A process that ends with 75 asks to be replaced: too many threads were stuck."
+)
+_ID = "0192f0c1-5b1e-7c3a-9d52-3f6f2a1b7c44"
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # they would print the values of variables: secrets among them
+    add_completion=False,
+    context_settings=_HELP,
+    rich_markup_mode="rich",
+)
+letters = typer.Typer(no_args_is_help=True, context_settings=_HELP)
+
+
+@app.callback(epilog=f"{WHICH_QUEUE} `twolane COMMAND --help` has examples.")
+def twolane() -> None:
+    """If this task vanishes, does a human need to know? What a person does about the tasks where one does."""
+
+
+app.command(
+    epilog=told(
+        "twolane worker app.main:app",
+        "twolane worker app.main:app --queue imports --slots 2 --grace 60",
+        exit_codes=_WORKER_CODES,
+    )
+)(worker)
+app.command(epilog=told(f"twolane status {_ID}", f"twolane status {_ID} --json"))(status)
+app.command(epilog=told("twolane stats", "TWOLANE_QUEUE=sqlite:////srv/app/twolane.db twolane stats --json"))(
+    stats
+)
+app.add_typer(
+    letters, name="dead", help="Dead letters: tasks that were given up and kept, each with its reason."
+)
+app.command(epilog=told(f"twolane cancel {_ID}"))(cancel)
+app.command(epilog=told("twolane demo", "twolane demo --csv flights.csv --seed 7", exit_codes=""))(demo)
+app.command(epilog=told("twolane doctor", "twolane doctor --app app.main:app --json"))(doctor)
+
+letters.command(
+    "list", epilog=told("twolane dead list", "twolane dead list --task app.main:import_flights --json")
+)(dead.list_dead)
+letters.command(epilog=told(f"twolane dead show {_ID}"))(dead.show)
+letters.command(
+    epilog=told(
+        f"twolane dead redrive {_ID}",
+        f"twolane dead redrive {_ID} --args '{{\"customer_id\": 7}}' --app app.main:app",
+        "twolane dead redrive --all --task app.main:import_flights",
+    )
+)(dead.redrive)
+letters.command(epilog=told(f"twolane dead discard {_ID}", f"twolane dead discard {_ID} --yes"))(dead.discard)

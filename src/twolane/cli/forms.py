@@ -1,0 +1,141 @@
+"""The JSON forms of what people read; their field names are an interface and stay. Times are ISO 8601, UTC."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from twolane.values.errors import EnvelopeError
+from twolane.values.message import decode
+from twolane.values.record import Attempt, DeadLetter, QueueStats, Record, State, Stats, WorkerInfo
+
+Form = dict[str, Any]
+
+
+def print_json(form: Form | list[Form]) -> None:
+    """Print a form as one document of ASCII, so that no terminal takes anything in it for a command."""
+    print(json.dumps(form, indent=2))
+
+
+def iso(epoch_s: float | None) -> str | None:
+    """A time; None: there is none, or a row that was put in by hand holds one that no calendar has."""
+    if epoch_s is None:
+        return None
+    try:
+        moment = datetime.fromtimestamp(epoch_s, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def arguments(body: str | None) -> Form:
+    """What a body says of the arguments: themselves, or the blob they lie in, or neither."""
+    form: Form = {"args": None, "args_blob": None}
+    try:
+        message = decode(body or "")
+    except EnvelopeError:
+        return form
+    form["args"] = message.args
+    form["args_blob"] = message.args_blob and message.args_blob.to_json()
+    return form
+
+
+def record_form(record: Record) -> Form:
+    """A record."""
+    return {
+        "id": record.id,
+        "task": record.task,
+        "queue": record.queue,
+        "state": record.state.value,
+        "attempt": record.attempt,
+        "deliveries": record.deliveries,
+        "crashes": record.crashes,
+        "sent_at": iso(record.sent_at),
+        "visible_at": iso(record.visible_at),
+        "started_at": iso(record.started_at),
+        "finished_at": iso(record.finished_at),
+        "done": record.done,
+        "total": record.total,
+        "cursor": record.cursor,
+        "progressed_at": iso(record.progressed_at),
+        "reason": record.reason and record.reason.value,
+        "public": record.public,
+        "result": record.result,
+        "cancel_requested": record.cancel_requested,
+        "worker": record.worker,
+        "parent": record.parent,
+        "unique_key": record.unique_key,
+    }
+
+
+def letter_form(letter: DeadLetter) -> Form:
+    """A dead letter, whole."""
+    return {
+        **record_form(letter.record),
+        **arguments(letter.body),
+        "attempts": [attempt_form(each) for each in letter.attempts],
+        "body": letter.body,
+    }
+
+
+def letter_line(letter: DeadLetter) -> Form:
+    """A dead letter in a list: no arguments, no tracebacks."""
+    record, last = letter.record, letter.attempts[-1].failure if letter.attempts else None
+    return {
+        "id": record.id,
+        "task": record.task,
+        "queue": record.queue,
+        "reason": record.reason and record.reason.value,
+        "error_type": last and last.error_type,
+        "error": last and last.message,
+        "attempts": len(letter.attempts),
+        "sent_at": iso(record.sent_at),
+        "died_at": iso(record.finished_at),
+    }
+
+
+def attempt_form(attempt: Attempt) -> Form:
+    """An attempt that did not succeed."""
+    failure = attempt.failure
+    return {
+        "number": attempt.number,
+        "outcome": attempt.outcome,
+        "error_type": failure.error_type,
+        "message": failure.message,
+        "traceback": failure.traceback,
+        "started_at": iso(failure.started_at),
+        "ended_at": iso(failure.ended_at),
+    }
+
+
+def stats_form(stats: Stats) -> Form:
+    """The statistics."""
+    return {
+        "queues": {name: _queue_form(queue) for name, queue in sorted(stats.queues.items())},
+        "accepted": stats.accepted,
+        "pruned": {state.value: stats.pruned.get(state, 0) for state in State},
+        "workers": [_worker_form(worker) for worker in stats.workers],
+        "alerts": {"owed": stats.owed_alerts, "told": stats.told_alerts},
+    }
+
+
+def _queue_form(queue: QueueStats) -> Form:
+    return {
+        **{state.value: queue.counts.get(state, 0) for state in State},
+        "oldest_age_s": queue.oldest_age_s,
+        "not_understood": queue.not_understood,
+    }
+
+
+def _worker_form(worker: WorkerInfo) -> Form:
+    return {
+        "id": worker.id,
+        "pid": worker.pid,
+        "kind": worker.kind,
+        "queues": list(worker.queues),
+        "tasks": list(worker.tasks),
+        "slots": worker.slots,
+        "started_at": iso(worker.started_at),
+        "stopping": worker.stopping,
+    }

@@ -1,0 +1,57 @@
+"""What a person does about a dead letter: send it back as it is or with other arguments.
+
+Pure: makes the entry; who asks for it hands it to the batcher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from twolane.contracts.queue import Redrive
+from twolane.engine.task import Task
+from twolane.values.blob import Blob
+from twolane.values.errors import ArgumentsRefused, EnvelopeError
+from twolane.values.message import decode, encode
+from twolane.values.record import DeadLetter
+
+
+def redrive(letter: DeadLetter, now: float) -> Redrive:
+    """Send a dead letter back as it is; one that has expired expires no more, or it would die again at once."""
+    try:
+        message = decode(letter.body)
+    except EnvelopeError:
+        return Redrive(letter.record.id)
+    if message.expires_at is None or message.expires_at > now:
+        return Redrive(letter.record.id)
+    return Redrive(letter.record.id, encode(replace(message, expires_at=None)))
+
+
+def redrive_edited(letter: DeadLetter, task: Task[Any, Any, Any], values: Mapping[str, Any]) -> Redrive:
+    """Send a dead letter back with other arguments. Its checkpoint is forgotten.
+
+    Args:
+        letter: the dead letter.
+        task: its task.
+        values: all arguments by name, as JSON values.
+
+    Raises:
+        ArgumentsRefused: they do not fit the task, name bytes that are not this message's, or the letter
+            holds no envelope whose arguments could be edited.
+    """
+    try:
+        message = decode(letter.body)
+    except EnvelopeError as error:
+        raise ArgumentsRefused(f"message {letter.record.id} has no arguments to edit: {error}") from None
+    args, kwargs = task.arguments.load(values, {})
+    blobs: list[Blob] = []
+    fit = task.arguments.dump(task.arguments.validate(args, kwargs), blobs)
+    for blob in blobs:
+        if blob.ref.key not in letter.body:
+            raise ArgumentsRefused(
+                f"message {letter.record.id} holds no blob {blob.ref.key!r}: only its own bytes can be named"
+            )
+    task.arguments.check_json(fit)
+    edited = replace(message, args=fit, args_blob=None, expires_at=None)
+    return Redrive(letter.record.id, encode(edited))

@@ -1,0 +1,130 @@
+"""Every statement that runs often, or over many rows, finds its rows by an index."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.backends.sqlite.house import FAILURE, House
+from twolane.backends.sqlite import connection as opening
+from twolane.contracts import queue as q
+from twolane.values.outcome import Reason
+
+SCAN_OF_MUCH = re.compile(r"SCAN (m|messages|bodies|attempts)\b(?! USING (COVERING )?INDEX running\b)")
+"""A step that reads every row of a table that grows. The index `running` has a row a slot, never many."""
+
+
+@pytest.fixture
+def statements(house: House, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Collects every statement that any connection runs."""
+    seen: set[str] = set()
+    configure = opening._configure
+
+    def traced(connection: sqlite3.Connection) -> None:
+        configure(connection)
+        connection.set_trace_callback(seen.add)
+
+    monkeypatch.setattr(opening, "_configure", traced)
+    return seen
+
+
+def run_everything(house: House) -> None:
+    """Each verb and each question once, over rows of each state."""
+    house.register()
+    for number in range(8):
+        house.send(unique_key=f"k{number}", blobs=("b",))
+    house.send(id="m1")
+    house.send(unique_key="k7")
+    running = house.receive(limit=6, tasks=None)
+    receipts = [delivery.receipt for delivery in running]
+    house.queue.flush(
+        [
+            q.Extend((receipts[0],), 60.0),
+            q.SaveCheckpoint(receipts[0], 1),
+            q.AckDelivery(receipts[0]),
+            q.RetryDelivery(receipts[1], 5.0, FAILURE),
+            q.WaitDelivery(receipts[2], 5.0),
+            q.ReleaseDelivery(receipts[3]),
+            q.DeadLetterDelivery(receipts[4], Reason.GAVE_UP, FAILURE),
+            q.CancelDelivery(receipts[5]),
+            q.CancelMessage("m7"),
+            q.TakeAlerts(10),
+            q.MarkTold((1,)),
+            q.Redrive(running[4].id, body="[]"),
+        ]
+    )
+    house.do(q.DeadLetterDelivery(house.receive(limit=1)[0].receipt, Reason.GAVE_UP, FAILURE))
+    house.receive(strangers=True)
+    house.crash()
+    house.register("w2")
+    house.receive(worker="w2")
+    house.clock.advance(1000)
+    house.do(q.Reap())
+    [letter, *_] = house.records.list_dead()
+    house.records.list_dead(task="app:work")
+    house.records.dead_letter(letter.record.id)
+    house.do(q.Discard(letter.record.id))
+    house.records.body("m1")
+    house.records.blobs_in_use()
+    house.records.stats()
+    house.queue.next_visible_at(("default",))
+    house._workers["w2"].flush([q.Unregister("w2")])
+    house.do(q.Prune(keep_s=10.0))
+
+
+def test_no_statement_scans_messages(house: House, statements: set[str]) -> None:
+    run_everything(house)
+    questions = [each for each in statements if re.match(r"\s*(SELECT|WITH|UPDATE|INSERT|DELETE)", each)]
+    assert len(questions) > 40
+
+    scans = {
+        (step, " ".join(statement.split()))
+        for statement, step in _steps(house.path, questions)
+        if SCAN_OF_MUCH.match(step)
+    }
+
+    assert scans == set()
+
+
+def test_a_sort_is_of_what_is_handed_out_only(house: House, statements: set[str]) -> None:
+    run_everything(house)
+
+    sorting = {
+        " ".join(statement.split())
+        for statement, step in _steps(house.path, statements)
+        if "TEMP B-TREE FOR" in step and "ORDER BY" in step
+    }
+
+    assert all("json_each" in statement or "FROM workers" in statement for statement in sorting), sorting
+
+
+def test_each_index_of_messages_is_used_by_something(house: House, statements: set[str]) -> None:
+    """An index that nothing reads costs each write its share."""
+    run_everything(house)
+    with house.shell() as shell:
+        names = {
+            name
+            for (name,) in shell.execute(
+                "SELECT name FROM sqlite_master"
+                " WHERE type = 'index' AND tbl_name = 'messages' AND sql IS NOT NULL"
+            )
+        }
+
+    used = {name for _, step in _steps(house.path, statements) for name in names if f"INDEX {name}" in step}
+
+    assert used == names
+
+
+def _steps(path: Path, statements: set[str] | list[str]) -> Iterator[tuple[str, str]]:
+    connection = sqlite3.connect(path)
+    try:
+        for statement in statements:
+            if re.match(r"\s*(SELECT|WITH|UPDATE|INSERT|DELETE)", statement):
+                for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}"):
+                    yield statement, step
+    finally:
+        connection.close()
