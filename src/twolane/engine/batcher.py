@@ -78,8 +78,12 @@ class Batcher:
         """
         self._put([Pending(entry, resolve)])
 
-    async def ask(self, entry: Entry[A]) -> A:
+    async def ask(self, entry: Entry[A], timeout_s: float | None = None) -> A:
         """Hand in an entry and await its own answer.
+
+        Args:
+            entry: what to carry out.
+            timeout_s: after so many seconds the outcome is unknown; None: wait.
 
         Raises:
             UsageError: as `submit`.
@@ -94,7 +98,13 @@ class Batcher:
             leaving = self._leaving[loop] = []
             loop.call_soon(self._leave, loop)
         leaving.append(pending)
-        return cast("A", await pending.future)
+        if timeout_s is None:
+            return cast("A", await pending.future)
+        timer = loop.call_later(timeout_s, _give_up, pending, timeout_s)
+        try:
+            return cast("A", await pending.future)
+        finally:
+            timer.cancel()
 
     def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hand in what the coroutines of one turn of a loop ask: one flush, not one for the first and one for the rest."""
@@ -120,7 +130,7 @@ class Batcher:
 
         self._put([Pending(entry, resolve)])
         if not done.wait(timeout_s):
-            raise _unknown(entry, f"no answer within {timeout_s:g} s")
+            raise _late(entry, timeout_s)
         if isinstance(box[0], Exception):
             raise box[0]
         return cast("A", box[0])
@@ -201,6 +211,15 @@ def _unknown(entry: Entry[Any], why: str) -> Exception:
             ids,
         )
     return QueueError(f"{type(entry).__name__} ended without an answer: {why}")
+
+
+def _late(entry: Entry[Any], timeout_s: float | None) -> Exception:
+    return _unknown(entry, f"no answer within {timeout_s:g} s")
+
+
+def _give_up(pending: _Awaited, timeout_s: float) -> None:
+    if not pending.future.done():
+        pending.future.set_exception(_late(pending.entry, timeout_s))
 
 
 def _hand_out(batch: Sequence[Pending], answers: Sequence[Any]) -> None:
