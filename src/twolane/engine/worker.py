@@ -344,6 +344,8 @@ class Worker:
         level = logging.INFO if isinstance(decision, (Ack, Cancel, Release)) else logging.WARNING
         if isinstance(decision, Wait):
             level = logging.DEBUG
+        if not log.isEnabledFor(level):
+            return
         log.log(
             level, "%s %s attempt %d (queue %s) %s after %.3f s",
             delivery.task or "(no envelope)", delivery.id, delivery.attempt, delivery.queue,
