@@ -112,6 +112,7 @@ def test_a_delayed_message_is_not_visible_before_its_delay(house: House) -> None
     assert house.receive() == ()
     assert house.queue.next_visible_at(("default",)) == house.clock.now() + 30
     house.clock.advance(30)
+    assert house.queue.next_visible_at(("default",)) is None
     assert house.take().attempt == 1
 
 

@@ -372,7 +372,10 @@ class Queue(Protocol):
         ...
 
     def next_visible_at(self, queues: tuple[str, ...]) -> float | None:
-        """When the next waiting message of these queues becomes visible, in epoch seconds; None: none waits."""
+        """When the next waiting message of these queues becomes visible, in epoch seconds.
+
+        Of those that are hidden now: one that is visible already may be another worker's to take. None: none.
+        """
         ...
 
     def listen(self, on_visible: Callable[[], None]) -> Callable[[], None]:

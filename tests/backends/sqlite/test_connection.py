@@ -138,7 +138,9 @@ def test_a_missing_file_is_made_by_a_writer_only(tmp_path: Path) -> None:
         assert isinstance(error, QueueMissing)
     queue = SqliteQueue(path, clock=FakeClock(), create=False)
     assert queue.next_visible_at(("default",)) is None
-    assert not path.exists()
+    queue.close()
+    SqliteQueue(path, clock=FakeClock()).close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

@@ -135,10 +135,12 @@ class SqliteQueue:
         return answers
 
     def next_visible_at(self, queues: tuple[str, ...]) -> float | None:
-        """When the next waiting message of these queues becomes visible."""
+        """When the next waiting message of these queues becomes visible that is hidden now."""
         self._refuse_in_child()
         try:
-            return self._readers.read(lambda connection: next_visible_at(connection, queues))
+            return self._readers.read(
+                lambda connection: next_visible_at(connection, queues, self._clock.now())
+            )
         except QueueMissing:
             return None
 
