@@ -69,4 +69,5 @@ def opened_stores(settings: Settings) -> Generator[Stores]:
     try:
         yield stores
     finally:
+        stores.records.close()
         stores.queue.close()

@@ -53,6 +53,7 @@ from twolane.values.outcome import (
     WasStopped,
 )
 from twolane.values.policy import Policy
+from twolane.values.ticket import Lane
 
 log = logging.getLogger("twolane.run")
 
@@ -142,7 +143,7 @@ async def _read(delivery: Delivery, around: Surroundings) -> Ready | Ran:
         late = f"it still waited {now - message.expires_at:.0f} s after it expired"
         return Ran(Unrunnable(Reason.EXPIRED, Failure("Expired", late, "", now, now)), Policy())
     task = around.registry.get(message.task)
-    if task is None or task not in around.registry.queue_tasks():
+    if task is None or task.lane is not Lane.QUEUE:
         unknown = LookupError(f"no task named {message.task} in the queue lane of this app")
         return _not_understood(Reason.UNKNOWN_TASK, unknown, delivery, message.policy.patience_s, now)
     try:
