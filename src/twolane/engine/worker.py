@@ -164,11 +164,13 @@ class Worker:
     async def _poll(self) -> None:
         """Look now and then without having been woken: the fallback, and what is done beside."""
         ticks = 0
+        looked_at = 0.0
         while True:
             try:
-                reaped = await self._batcher.ask(Reap())
-                self._note(reaped)
-                self._receive(strangers=ticks % STRANGERS_EVERY == 1)
+                looked_at = self._around.clock.now()
+                self._note(await self._batcher.ask(Reap()))  # with a receive behind it, see `_offer`
+                if ticks % STRANGERS_EVERY == 1:
+                    self._receive(strangers=True)
                 await self._upkeep.tick()
             except (QueueError, UsageError) as error:
                 log.warning(
@@ -177,14 +179,18 @@ class Worker:
             except Exception:
                 log.exception("a poll failed; tried again in %g s", self._limits.poll_s)
             ticks += 1
-            await asyncio.sleep(self._pause_s())
+            await asyncio.sleep(self._pause_s(looked_at))
 
-    def _pause_s(self) -> float:
-        """Until the next poll, or until the next waiting message becomes visible if that is sooner."""
-        at = None if self._slots.receiving else self._queue.next_visible_at(self.info.queues)
+    def _pause_s(self, looked_at: float) -> float:
+        """Until the next poll, or until the next waiting message becomes visible if that is sooner.
+
+        What was visible when this worker looked and still waits is not for it, or its slots are full: a
+        slot that becomes free receives by itself.
+        """
+        at = self._queue.next_visible_at(self.info.queues, looked_at)
         if at is None:
             return self._limits.poll_s
-        return min(self._limits.poll_s, max(0.01, at - self._around.clock.now()))
+        return min(self._limits.poll_s, max(0.0, at - self._around.clock.now()))
 
     def _note(self, reaped: Reaped) -> None:
         for dead in reaped.dead_workers:
@@ -338,6 +344,8 @@ class Worker:
         level = logging.INFO if isinstance(decision, (Ack, Cancel, Release)) else logging.WARNING
         if isinstance(decision, Wait):
             level = logging.DEBUG
+        if not log.isEnabledFor(level):
+            return
         log.log(
             level, "%s %s attempt %d (queue %s) %s after %.3f s",
             delivery.task or "(no envelope)", delivery.id, delivery.attempt, delivery.queue,
