@@ -20,6 +20,21 @@ from twolane.engine.runtime import Runtime, Stores
 from twolane.fastapi.exchange import exchange_of
 from twolane.fastapi.lanes import RequestLanes
 
+SCOPE: dict[str, Any] = {
+    "type": "http",
+    "asgi": {"version": "3.0", "spec_version": "2.4"},
+    "http_version": "1.1",
+    "method": "POST",
+    "scheme": "http",
+    "path": "/",
+    "raw_path": b"/",
+    "query_string": b"",
+    "root_path": "",
+    "headers": [(b"host", b"test")],
+    "client": ("test", 1),
+    "server": ("test", 80),
+}
+
 
 class FailingQueue(MemoryQueue):
     """A queue in memory.
@@ -140,21 +155,11 @@ async def ask(
     """One request over bare ASGI: counts what is read of the body and keeps what is sent, in order."""
     answer, chunks = Answer(), iter([*body, b""])
     scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": "1.1",
+        **SCOPE,
         "method": method,
-        "scheme": "http",
         "path": path,
         "raw_path": path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": [
-            (b"host", b"test"),
-            *((k.lower().encode(), v.encode()) for k, v in (headers or {}).items()),
-        ],
-        "client": ("test", 1),
-        "server": ("test", 80),
+        "headers": [(k.lower().encode(), v.encode()) for k, v in {"host": "test", **(headers or {})}.items()],
     }
 
     async def receive() -> dict[str, Any]:

@@ -11,10 +11,10 @@ import logging
 import os
 import threading
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twolane.fastapi.body_limit import CountedBody
-from twolane.fastapi.exchange import IN_A_WEBSOCKET, SCOPE_KEY, Exchange, Refused
+from twolane.fastapi.exchange import AFTER_THE_START, IN_A_WEBSOCKET, SCOPE_KEY, Exchange, Refused
 from twolane.values.ticket import Lane
 from twolane.wiring.installed import Installed
 
@@ -33,6 +33,7 @@ class LanesMiddleware:
         self.app = app
         self._tasks = tasks
         self._guard = threading.Lock()
+        self._over = Exchange(tasks, self._guard, _nowhere, closed=AFTER_THE_START)
         if "AWS_LAMBDA_FUNCTION_NAME" in os.environ and any(
             t.lane is Lane.BACKGROUND for t in tasks.registry
         ):
@@ -58,10 +59,16 @@ class LanesMiddleware:
         else:
             if exchange.batch is not None:
                 await exchange.end(None)
+        finally:
+            scope[SCOPE_KEY] = self._over  # the server's `send` knows the scope: this would be a cycle
 
     def _is_nested(self, scope: Scope) -> bool:
         """Whether an outer app has the same tasks installed, and gave the request its exchange."""
         return SCOPE_KEY in scope and scope[SCOPE_KEY].tasks is self._tasks
+
+
+async def _nowhere(_message: Message) -> None:
+    """The `send` of what is over."""
 
 
 def _is_refusal(error: BaseException) -> bool:
