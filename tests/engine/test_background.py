@@ -153,6 +153,18 @@ class TestRun:
         assert "s3cret" not in line.getMessage()
         assert line.exc_info is not None
 
+    def test_a_coroutine_that_nobody_would_await_is_a_failure(
+        self, house: House, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def work() -> None: ...
+
+        def decorated() -> Any:
+            return work()
+
+        run(house.lane.run_all([house.call(decorated)]))
+        assert house.lane.failed == {"decorated": 1}
+        assert "define it with `async def`" in caplog.text
+
     def test_one_line_a_call_with_task_id_and_duration(
         self, house: House, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -303,6 +315,22 @@ class TestWarnings:
         assert line.startswith("lasts")
         assert "has been running for 7.0 s. Ask the question again" in line
         assert 'if_lost="alert"' in line
+
+    def test_each_call_of_a_chain_has_its_own_budget(self, caplog: pytest.LogCaptureFixture) -> None:
+        house = House(Limits(background_budget_s=0.001, blocking_s=1000.0))
+
+        async def main() -> None:
+            async def lasts() -> None:
+                told = Told(f"lasts id-of-lasts has been running for {len(house.ran) + 1}.0 s")
+                await asyncio.sleep(0)
+                house.clock.advance(len(house.ran) + 1.0)
+                await told.wait()
+                house.ran.append("told")
+
+            await house.lane.run_all([house.call(lasts), house.call(lasts)])
+
+        run(main())
+        assert len(caplog.messages) == 2
 
     def test_the_wait_for_a_thread_is_not_in_the_budget(self, caplog: pytest.LogCaptureFixture) -> None:
         house = House(Limits(background_budget_s=0.001, background_threads=1))
@@ -476,7 +504,7 @@ class TestStop:
         assert house.lane.lost == {"note": 1}
 
     def test_one_that_will_not_be_cancelled_does_not_hold_up_the_end(
-        self, house: House, monkeypatch: pytest.MonkeyPatch
+        self, house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setattr(background_module, "LAST_WORDS_S", 0.01)
 
@@ -498,7 +526,9 @@ class TestStop:
             await turns()
 
         run(main())
+        gc.collect()  # an exception of its chain would be told now
         assert house.ran == ["stays"]
+        assert [each for each in caplog.records if each.name == "asyncio"] == []
 
     def test_what_the_end_of_the_event_loop_takes_is_named(
         self, house: House, caplog: pytest.LogCaptureFixture
@@ -511,16 +541,25 @@ class TestStop:
         assert house.lane.lost == {"wait": 1, "note": 1}
         assert len(caplog.messages) == 2
 
-    def test_a_second_drain_hurries_the_first(self, house: House) -> None:
+    @pytest.mark.parametrize("drains_already", [True, False])
+    def test_hurrying_gives_nothing_more_time(self, house: House, drains_already: bool) -> None:
         async def main() -> None:
+            draining = []
             house.lane.begin([house.call(asyncio.Event().wait)])
-            first = asyncio.create_task(house.lane.drain(WAIT_S))
             await turns()
-            await house.lane.drain(0.0)
-            await first
+            if drains_already:
+                draining.append(asyncio.create_task(house.lane.drain(WAIT_S)))
+                await turns()
+            house.lane.hurry()
+            await turns()
+            assert house.lane.lost == {"wait": 1}
+            if not drains_already:
+                house.lane.begin([house.call(asyncio.Event().wait)])  # of a request that was in flight
+                draining.append(asyncio.create_task(house.lane.drain(WAIT_S)))
+            await asyncio.gather(*draining)
 
         run(main())
-        assert house.lane.lost == {"wait": 1}
+        assert house.lane.lost == {"wait": 1 if drains_already else 2}
 
     def test_another_event_loop_is_left_alone(self, house: House) -> None:
         began, opened = threading.Event(), threading.Event()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import logging
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -118,6 +119,7 @@ class Background:
         self._clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
+        self._hurried = False
         self._chains: dict[asyncio.Task[None], Chain] = {}
         self._threads: Threads | None = None
         self._watched: asyncio.AbstractEventLoop | None = None
@@ -202,7 +204,8 @@ class Background:
         try:
             while chain.calls and not _is_being_cancelled():
                 await self.run(chain.calls[0])
-                chain.calls.popleft()
+                if chain.calls:  # a shutdown has not given it up meanwhile
+                    chain.calls.popleft()
         finally:
             self._end(asyncio.current_task())
 
@@ -234,11 +237,17 @@ class Background:
             with contextlib.suppress(RuntimeError):  # its loop is closed: nobody waits any more
                 task.get_loop().call_soon_threadsafe(chain.release)
 
+    def hurry(self) -> None:
+        """Cancel what runs, and give what still comes no time; in the loop's thread."""
+        self._hurried = True
+        for task in self._tasks_of(asyncio.get_running_loop()):
+            task.cancel()
+
     async def drain(self, grace_s: float) -> None:
         """Wait for every call of this loop, then cancel what is left; each call lost is logged and counted."""
         self.begin_stop()
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + grace_s
+        deadline = loop.time() + (0.0 if self._hurried else grace_s)
         if self.unfinished:
             log.info("%d background task(s) unfinished: waiting up to %g s", self.unfinished, grace_s)
         while (left := self._tasks_of(loop)) and (remaining := deadline - loop.time()) > 0:
@@ -252,7 +261,7 @@ class Background:
         if self._threads is not None:
             self._threads.close()
         self._threads = self._loop = None
-        self._stopping = False
+        self._stopping = self._hurried = False
 
     def _tasks_of(self, loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[None]]:
         return [task for task in self._chains if task.get_loop() is loop]
@@ -281,7 +290,7 @@ class Background:
             call.started_at = self._clock.monotonic()
             error: BaseException | None = None
             try:
-                call()
+                _check_ended(call())
             except BaseException as raised:  # noqa: BLE001  (it is told by `run`)
                 error = raised
             with contextlib.suppress(RuntimeError):  # the loop is closed: it was lost, and told
@@ -308,16 +317,25 @@ class Background:
                     call.id,
                     self._age(call),
                 )
-        left_s = [budget_s - self._age(call) for call in running if not call.over_budget]
-        if left_s:
-            loop.call_later(max(min(left_s), budget_s / 100), self._check_budgets, loop)
-        else:
+        if not running:
             self._watched = None
+            return
+        left_s = [budget_s - self._age(call) for call in running if not call.over_budget]
+        loop.call_later(max(min(left_s, default=budget_s), budget_s / 100), self._check_budgets, loop)
 
 
 def _is_being_cancelled() -> bool:
     chain = asyncio.current_task()
     return chain is not None and chain.cancelling() > 0
+
+
+def _check_ended(result: object) -> None:
+    """A sync function that returns a coroutine has done nothing yet, and nobody would await it."""
+    if inspect.iscoroutine(result):
+        result.close()
+        raise TypeError(
+            "the function returned a coroutine: define it with `async def`, its decorators included"
+        )
 
 
 def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:

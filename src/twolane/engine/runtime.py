@@ -93,7 +93,6 @@ class Runtime:
         self._queues: tuple[str, ...] = ()
         self._worker: Worker | None = None
         self._threads: Threads | None = None
-        self._hurrying: asyncio.Task[None] | None = None
 
     @property
     def sender(self) -> Sender:
@@ -196,8 +195,7 @@ class Runtime:
         """Do not wait for the grace time to end; in the loop's thread."""
         if self._worker is not None:
             self._worker.hurry()
-        if self._hurrying is None or self._hurrying.done():
-            self._hurrying = asyncio.get_running_loop().create_task(self.background.drain(0.0))
+        self.background.hurry()
 
     async def stop(self, grace_s: float | None = None) -> None:
         """Drain both lanes within the grace time, then close the stores.
