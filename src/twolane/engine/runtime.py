@@ -119,7 +119,7 @@ class Runtime:
         """
         return pending(source, limit_bytes=self.limits.upload_bytes)
 
-    async def send(self, sendable: Sendable[Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ticket:
+    async def send(self, sendable: Sendable[...], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ticket:
         """Send one task at once, in whichever lane it takes; see `Tasks.send`."""
         if sendable.task.lane is Lane.BACKGROUND:
             call = self.background.prepare(sendable.task, args, kwargs, id=self.new_id())
@@ -130,7 +130,7 @@ class Runtime:
         return Ticket(id=sent.id, task=prepared.task.name, lane=Lane.QUEUE)
 
     def send_blocking(
-        self, sendable: Sendable[Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+        self, sendable: Sendable[...], args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Ticket:
         """Store one message of the queue lane from a script or a thread; see `Tasks.send_blocking`."""
         if sendable.task.lane is Lane.BACKGROUND:
