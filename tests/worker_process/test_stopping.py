@@ -38,9 +38,7 @@ def test_the_apps_lifespan_is_entered_once_and_tasks_run_on_its_loop(
 
 
 @pytest.mark.parametrize("task", ["gated", "gated_async"])
-def test_what_runs_finishes_and_nothing_new_is_begun(
-    place: Place, jobs: Any, start: Any, task: str
-) -> None:
+def test_what_runs_finishes_and_nothing_new_is_begun(place: Place, jobs: Any, start: Any, task: str) -> None:
     worker = start().until_ready()
     running = jobs.tasks.send_blocking(getattr(jobs, task), "gate")
     place.until_written("begin")
@@ -142,6 +140,24 @@ def test_a_stop_during_the_import_does_not_wait_for_it(place: Place, start: Any,
     place.until_written("imports")
     assert worker.stop() == 0
     assert "Traceback" not in worker.log
+
+
+def test_a_second_signal_during_the_apps_start_gives_it_up(place: Place, start: Any, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import asyncio\nfrom contextlib import asynccontextmanager\nfrom fastapi import FastAPI\n"
+        "from jobs import note, tasks, write\n"
+        "@asynccontextmanager\nasync def lifespan(app):\n"
+        "    write('starts')\n    try: await asyncio.Event().wait()\n    finally: write('cleans')\n    yield\n"
+        "app = FastAPI(lifespan=lifespan)\ntasks.app = app\n"
+        "app.state.twolane = tasks\n"
+    )
+    worker = start("mine:app", app_dir=tmp_path, PYTHONPATH=_with(Path(__file__).parent))
+    place.until_written("starts")
+    for told in ("drains", "waits no longer"):
+        worker.signal()
+        worker.until_logged(told)
+    assert worker.exit_code() == 0
+    place.until_written("cleans")
 
 
 def test_a_process_that_is_told_by_itself_is_started_again(place: Place, jobs: Any, start: Any) -> None:
