@@ -12,14 +12,20 @@ NAMES = ("sends", "drains")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Speed beside bare sketches and peers.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Speed beside bare sketches and peers."
+    )
     parser.add_argument("names", nargs="*", help=f"which: {', '.join(NAMES)}; all by default")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller files: for a first look")
-    parser.add_argument("--write", action="store_true", help="write the absolute figures to benchmarks/RESULTS.md")
+    parser.add_argument(
+        "--write", action="store_true", help="write the absolute figures to benchmarks/RESULTS.md"
+    )
     options = parser.parse_args()
     if unknown := set(options.names) - set(NAMES):
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
-    for name in [name for name in os.environ if name.startswith("TWOLANE_") and name != "TWOLANE_BENCH_FOLDER"]:
+    for name in [
+        name for name in os.environ if name.startswith("TWOLANE_") and name != "TWOLANE_BENCH_FOLDER"
+    ]:
         del os.environ[name]
     reports = {name: measured(name, QUICK if options.quick else FULL) for name in options.names or NAMES}
     missed = [verdict for report in reports.values() for verdict in report.verdicts if not verdict.ok]

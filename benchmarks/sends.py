@@ -15,7 +15,9 @@ MANY, FEW = 5_000, 500
 """Sends a round by 100 callers, and by those who need a commit for each."""
 
 
-async def by_callers(send: Callable[[int], Awaitable[object]], callers: int, total: int) -> tuple[float, list[float]]:
+async def by_callers(
+    send: Callable[[int], Awaitable[object]], callers: int, total: int
+) -> tuple[float, list[float]]:
     """Sends a second, and the seconds of each."""
     latencies: list[float] = []
 
@@ -84,7 +86,9 @@ def run(scale: Scale) -> Report:
             at_least("honest: the sketch, 100 callers, over one-row commits", ratio(group, bare), 8),
             at_least("sends, 100 callers, over the sketch", ratio(many, group), 0.6),
             at_least("sends, 100 callers, over huey", ratio(many, found["huey, 100 callers"]), 2),
-            at_least("sends, 100 callers, over persist-queue", ratio(many, found["persist-queue, 100 callers"]), 2),
+            at_least(
+                "sends, 100 callers, over persist-queue", ratio(many, found["persist-queue, 100 callers"]), 2
+            ),
             at_most("sends, 100 callers, p99 over median", statistics.median(ours.tails), 10),
             at_least("sends, one caller, over a bare insert", ratio(found["twolane, one caller"], bare), 0.4),
         ],

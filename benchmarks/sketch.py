@@ -59,10 +59,14 @@ class GroupCommit:
         while (first := self.arrivals.get()) is not None:
             batch = [first, *(self.arrivals.get() for _ in range(self.arrivals.qsize()))]
             insert(self.connection, [body for body, _ in batch])
-            batch[0][1].get_loop().call_soon_threadsafe(lambda done: [d.set_result(None) for _, d in done], batch)
+            batch[0][1].get_loop().call_soon_threadsafe(
+                lambda done: [d.set_result(None) for _, d in done], batch
+            )
 
 
-async def drain(connection: sqlite3.Connection, fn: Callable[[int], Awaitable[None]], batch: int = 100) -> None:
+async def drain(
+    connection: sqlite3.Connection, fn: Callable[[int], Awaitable[None]], batch: int = 100
+) -> None:
     done: list[tuple[float, int]] = []
     while True:
         now = time.time()

@@ -18,7 +18,7 @@ from twolane.wiring.settings import Settings, read_settings
 from twolane.wiring.target import find_target, load
 
 if TYPE_CHECKING:
-    from twolane.face import Tasks
+    from twolane.wiring.installed import Installed
 
 
 def find_settings(app: str | None, app_dir: str | None) -> Settings:
@@ -38,7 +38,7 @@ def find_settings(app: str | None, app_dir: str | None) -> Settings:
     return tasks.settings
 
 
-def find_tasks(app: str | None, app_dir: str | None) -> Tasks | None:
+def find_tasks(app: str | None, app_dir: str | None) -> Installed | None:
     """The tasks of the app, imported; None: nobody says which app. A failing import ends the command.
 
     Raises:

@@ -21,10 +21,10 @@ from twolane.values.errors import QueueError, SettingsError
 from twolane.wiring.target import load, opened
 
 if TYPE_CHECKING:
-    from twolane.face import Tasks
+    from twolane.wiring.installed import Installed
 
 
-async def work(app: Any, tasks: Tasks, parent: socket.socket) -> int:
+async def work(app: Any, tasks: Installed, parent: socket.socket) -> int:
     """Run the worker of an app until it is told to stop; answers the exit code."""
     stopping = Stopping(tasks.runtime, parent)
     tasks.runtime.on_stuck = stopping.replace
@@ -36,7 +36,7 @@ async def work(app: Any, tasks: Tasks, parent: socket.socket) -> int:
     return stopping.exit_code
 
 
-def prepared(orders: Orders) -> tuple[Any, Tasks]:
+def prepared(orders: Orders) -> tuple[Any, Installed]:
     """Load the app and tell its runtime what to work on.
 
     Raises:

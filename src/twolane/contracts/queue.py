@@ -371,8 +371,11 @@ class Queue(Protocol):
         """
         ...
 
-    def next_visible_at(self, queues: tuple[str, ...]) -> float | None:
-        """When the next waiting message of these queues becomes visible, in epoch seconds; None: none waits."""
+    def next_visible_at(self, queues: tuple[str, ...], after: float) -> float | None:
+        """When the next waiting message of these queues becomes visible, later than `after`; None: none does.
+
+        Epoch seconds both. What was visible before and still waits may be another worker's to take.
+        """
         ...
 
     def listen(self, on_visible: Callable[[], None]) -> Callable[[], None]:

@@ -12,7 +12,7 @@ import logging
 import os
 import queue as stdlib_queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 from twolane.contracts.queue import Entry, Queue, Send
@@ -60,7 +60,8 @@ class Batcher:
 
     def __init__(self, queue: Queue, *, name: str = "twolane-batcher") -> None:
         self._queue = queue
-        self._arrivals: stdlib_queue.SimpleQueue[Pending | None] = stdlib_queue.SimpleQueue()
+        self._arrivals: stdlib_queue.SimpleQueue[Sequence[Pending] | None] = stdlib_queue.SimpleQueue()
+        self._leaving: dict[asyncio.AbstractEventLoop, list[_Awaited]] = {}
         self._offers: tuple[Offer, ...] = ()
         self._closed = False
         self._pid = os.getpid()
@@ -75,10 +76,14 @@ class Batcher:
         Raises:
             UsageError: the batcher is closed, or belongs to the process this one was forked from.
         """
-        self._put(Pending(entry, resolve))
+        self._put([Pending(entry, resolve)])
 
-    async def ask(self, entry: Entry[A]) -> A:
+    async def ask(self, entry: Entry[A], timeout_s: float | None = None) -> A:
         """Hand in an entry and await its own answer.
+
+        Args:
+            entry: what to carry out.
+            timeout_s: after so many seconds the outcome is unknown; None: wait.
 
         Raises:
             UsageError: as `submit`.
@@ -86,9 +91,28 @@ class Batcher:
             SendUnknown: the flush of a send failed: it may have been stored.
             QueueError: the flush of another entry failed.
         """
-        pending = _Awaited(entry, asyncio.get_running_loop())
-        self._put(pending)
-        return cast("A", await pending.future)
+        loop = asyncio.get_running_loop()
+        pending = _Awaited(entry, loop)
+        leaving = self._leaving.get(loop)
+        if leaving is None:
+            leaving = self._leaving[loop] = []
+            loop.call_soon(self._leave, loop)
+        leaving.append(pending)
+        if timeout_s is None:
+            return cast("A", await pending.future)
+        timer = loop.call_later(timeout_s, _give_up, pending, timeout_s)
+        try:
+            return cast("A", await pending.future)
+        finally:
+            timer.cancel()
+
+    def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Hand in what the coroutines of one turn of a loop ask: one flush, not one for the first and one for the rest."""
+        asked = self._leaving.pop(loop)
+        try:
+            self._put(asked)
+        except UsageError as error:
+            _set_all([(pending.future, error) for pending in asked])
 
     def ask_blocking(self, entry: Entry[A], timeout_s: float | None = None) -> A:
         """Hand in an entry and wait for its own answer; raises as `ask`.
@@ -104,9 +128,9 @@ class Batcher:
             box.append(answer)
             done.set()
 
-        self._put(Pending(entry, resolve))
+        self._put([Pending(entry, resolve)])
         if not done.wait(timeout_s):
-            raise _unknown(entry, f"no answer within {timeout_s:g} s")
+            raise _late(entry, timeout_s)
         if isinstance(box[0], Exception):
             raise box[0]
         return cast("A", box[0])
@@ -132,7 +156,7 @@ class Batcher:
         if self._pid == os.getpid():
             self._thread.join()
 
-    def _put(self, pending: Pending) -> None:
+    def _put(self, pending: Sequence[Pending]) -> None:
         if self._pid != os.getpid():
             raise UsageError("this queue was opened before a fork: open it in the child process")
         with self._guard:
@@ -145,9 +169,7 @@ class Batcher:
         while open_:
             batch, open_ = self._gather()
             if batch:
-                for offer in self._offers:
-                    if (more := offer()) is not None:
-                        batch.append(more)
+                batch.extend(_offered(self._offers))
                 self.flushes += 1
                 _hand_out(batch, self._flush([pending.entry for pending in batch]))
         self._queue.close()
@@ -157,7 +179,7 @@ class Batcher:
         batch: list[Pending] = []
         arrival = self._arrivals.get()
         while arrival is not None:
-            batch.append(arrival)
+            batch += arrival
             if len(batch) >= MAX_ENTRIES:
                 return batch, True
             try:
@@ -172,9 +194,22 @@ class Batcher:
         except Exception as error:
             log.exception("a flush of %d entries failed: their outcome is unknown", len(entries))
             return [_unknown(entry, str(error) or type(error).__name__) for entry in entries]
-        if len(answers) != len(entries):
-            raise AssertionError(f"a backend gave {len(answers)} answers to {len(entries)} entries")
-        return answers
+        if len(answers) == len(entries):
+            return answers
+        why = f"the backend gave {len(answers)} answers to {len(entries)} entries"
+        log.error("%s: their outcome is unknown", why)
+        return [_unknown(entry, why) for entry in entries]
+
+
+def _offered(offers: Sequence[Offer]) -> Iterator[Pending]:
+    for offer in offers:
+        try:
+            pending = offer()
+        except Exception:
+            log.exception("an offer failed: the flush goes without it")
+        else:
+            if pending is not None:
+                yield pending
 
 
 def _unknown(entry: Entry[Any], why: str) -> Exception:
@@ -187,6 +222,15 @@ def _unknown(entry: Entry[Any], why: str) -> Exception:
             ids,
         )
     return QueueError(f"{type(entry).__name__} ended without an answer: {why}")
+
+
+def _late(entry: Entry[Any], timeout_s: float | None) -> Exception:
+    return _unknown(entry, f"no answer within {timeout_s:g} s")
+
+
+def _give_up(pending: _Awaited, timeout_s: float) -> None:
+    if not pending.future.done():
+        pending.future.set_exception(_late(pending.entry, timeout_s))
 
 
 def _hand_out(batch: Sequence[Pending], answers: Sequence[Any]) -> None:

@@ -19,7 +19,7 @@ from twolane.engine.batcher import Batcher
 from twolane.engine.task import Sendable, SendOptions, Task
 from twolane.engine.uploads import PendingBlob
 from twolane.values.blob import Blob, BlobRef
-from twolane.values.errors import ArgumentsRefused, BlobError, BlobTooLarge, SendRefused, SendUnknown
+from twolane.values.errors import ArgumentsRefused, BlobError, BlobTooLarge, SendRefused
 from twolane.values.message import Message, MessagePolicy, encode
 from twolane.values.ticket import Lane, Ticket
 
@@ -27,6 +27,8 @@ log = logging.getLogger("twolane.send")
 
 SEND_TIMEOUT_S = 30.0
 """After so many seconds without an answer the outcome of a send is unknown."""
+
+_SORTED = json.JSONEncoder(sort_keys=True)
 
 
 @dataclass(slots=True)
@@ -121,17 +123,11 @@ class Sender:
             SendRefused: nothing was stored.
             SendUnknown: they may have been stored.
         """
-        ids = [each.id for each in batch]
-        try:
-            async with asyncio.timeout(SEND_TIMEOUT_S):
-                if any(self._blocks(each) for each in batch):
-                    entry = await asyncio.to_thread(self._finish, batch)
-                else:
-                    entry = self._finish(batch)
-                sent = await self._batcher.ask(entry)
-        except TimeoutError:
-            raise SendUnknown(f"no answer from the queue within {SEND_TIMEOUT_S:g} s", ids) from None
-        return _told(batch, sent)
+        if any(self._blocks(each) for each in batch):
+            entry = await asyncio.to_thread(self._finish, batch)
+        else:
+            entry = self._finish(batch)
+        return _told(batch, await self._batcher.ask(entry, SEND_TIMEOUT_S))
 
     def store_blocking(self, batch: Sequence[Prepared]) -> tuple[Sent, ...]:
         """As `store`, for threads without an event loop."""
@@ -155,7 +151,7 @@ class Sender:
             ) from error
 
     def _finish(self, batch: Sequence[Prepared]) -> Send:
-        return Send(tuple(self.outgoing(each) for each in batch))
+        return Send(tuple([self.outgoing(each) for each in batch]))
 
     def _blocks(self, prepared: Prepared) -> bool:
         return bool(prepared.blobs) or len(prepared.body) > self._max_body_bytes
@@ -229,7 +225,7 @@ class Sender:
 
     def _digest(self, prepared: Prepared, values: Mapping[str, Any]) -> str:
         """Equal for equal task and arguments; the same bytes uploaded twice are equal arguments."""
-        text = json.dumps([prepared.task.name, values], sort_keys=True)
+        text = _SORTED.encode([prepared.task.name, values])
         for blob in prepared.blobs:
             text = text.replace(blob.ref.key, blob.ref.sha256)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

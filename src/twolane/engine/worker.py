@@ -187,10 +187,10 @@ class Worker:
         What was visible when this worker looked and still waits is not for it, or its slots are full: a
         slot that becomes free receives by itself.
         """
-        at = self._queue.next_visible_at(self.info.queues)
-        if at is None or at <= looked_at:
+        at = self._queue.next_visible_at(self.info.queues, looked_at)
+        if at is None:
             return self._limits.poll_s
-        return min(self._limits.poll_s, max(0.01, at - self._around.clock.now()))
+        return min(self._limits.poll_s, max(0.0, at - self._around.clock.now()))
 
     def _note(self, reaped: Reaped) -> None:
         for dead in reaped.dead_workers:
@@ -344,6 +344,8 @@ class Worker:
         level = logging.INFO if isinstance(decision, (Ack, Cancel, Release)) else logging.WARNING
         if isinstance(decision, Wait):
             level = logging.DEBUG
+        if not log.isEnabledFor(level):
+            return
         log.log(
             level, "%s %s attempt %d (queue %s) %s after %.3f s",
             delivery.task or "(no envelope)", delivery.id, delivery.attempt, delivery.queue,

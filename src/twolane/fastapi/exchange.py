@@ -11,39 +11,24 @@ import logging
 import threading
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse
 from starlette.types import Message, Scope, Send
 
 from twolane.engine.background import Call
-from twolane.engine.runtime import Runtime
 from twolane.engine.sender import Prepared
-from twolane.engine.task import Registry, Sendable
+from twolane.engine.task import Sendable
 from twolane.values.errors import ArgumentsRefused, BlobTooLarge, SendUnknown, TwolaneError, UsageError
 from twolane.values.ticket import Lane, Ticket
+from twolane.wiring.installed import Installed
 
 log = logging.getLogger("twolane.lanes")
 
 SCOPE_KEY = "twolane"
 AFTER_THE_START = "after the response has started"
 IN_A_WEBSOCKET = "in a WebSocket"
-
-
-class Installed(Protocol):
-    """What the door needs of a `Tasks`."""
-
-    registry: Registry
-
-    @property
-    def runtime(self) -> Runtime:
-        """What this process holds open."""
-        ...
-
-    def checked(self, task: Any) -> Sendable[Any]:
-        """The task, if it is one of these."""
-        ...
 
 
 class Refused(Exception):

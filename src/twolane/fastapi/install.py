@@ -7,10 +7,10 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from twolane.fastapi.exchange import Installed
 from twolane.fastapi.lifespan import with_lanes
 from twolane.fastapi.middleware import LanesMiddleware
 from twolane.values.errors import UsageError
+from twolane.wiring.installed import Installed
 
 
 def install(app: Any, tasks: Installed) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from starlette.types import Lifespan
 
 from twolane.engine.runtime import Runtime
-from twolane.fastapi.exchange import Installed
+from twolane.wiring.installed import Installed
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 

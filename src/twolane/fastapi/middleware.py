@@ -14,8 +14,9 @@ import threading
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from twolane.fastapi.body_limit import CountedBody
-from twolane.fastapi.exchange import IN_A_WEBSOCKET, SCOPE_KEY, Exchange, Installed, Refused
+from twolane.fastapi.exchange import IN_A_WEBSOCKET, SCOPE_KEY, Exchange, Refused
 from twolane.values.ticket import Lane
+from twolane.wiring.installed import Installed
 
 log = logging.getLogger("twolane.lanes")
 

@@ -14,6 +14,7 @@ from twolane.values.blob import BlobRef
 from twolane.values.errors import EnvelopeTooNew, EnvelopeUnreadable
 
 VERSION = 1
+_ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 _KNOWN = frozenset(
     [
         "v",
@@ -132,7 +133,7 @@ def encode(message: Message) -> str:
         }
     if message.extra:
         envelope = {**message.extra, **envelope}
-    return json.dumps(envelope, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return _ENCODER.encode(envelope)
 
 
 def decode(body: str) -> Message:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from twolane.values.errors import SettingsError
 
 if TYPE_CHECKING:
-    from twolane.face import Tasks
+    from twolane.wiring.installed import Installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def _in_pyproject(start: Path) -> Target | None:
     return None
 
 
-def load(target: str, *, folder: str | None = None) -> tuple[Any, Tasks]:
+def load(target: str, *, folder: str | None = None) -> tuple[Any, Installed]:
     """Import the app of a target, and find its tasks.
 
     Args:
@@ -104,7 +104,7 @@ def load(target: str, *, folder: str | None = None) -> tuple[Any, Tasks]:
 
 
 @asynccontextmanager
-async def opened(app: Any, tasks: Tasks) -> AsyncGenerator[None]:
+async def opened(app: Any, tasks: Installed) -> AsyncGenerator[None]:
     """Enter the app's lifespan, in which its lanes open; a bare `Tasks` opens them itself.
 
     Args:
@@ -124,7 +124,7 @@ async def opened(app: Any, tasks: Tasks) -> AsyncGenerator[None]:
         await runtime.stop()
 
 
-def _tasks_of(found: Any, target: str) -> tuple[Any, Tasks]:
+def _tasks_of(found: Any, target: str) -> tuple[Any, Installed]:
     if hasattr(found, "registry") and hasattr(found, "install"):
         return None, found
     tasks = getattr(getattr(found, "state", None), "twolane", None)

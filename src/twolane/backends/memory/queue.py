@@ -97,10 +97,11 @@ class MemoryQueue(MemoryRecords):
 
         return end
 
-    def next_visible_at(self, queues: tuple[str, ...]) -> float | None:
+    def next_visible_at(self, queues: tuple[str, ...], after: float) -> float | None:
         with self._lock:
-            waiting = (row.record for row in self._rows.values() if row.record.state is State.WAITING)
-            return min((each.visible_at for each in waiting if each.queue in queues), default=None)
+            waiting = [row.record for row in self._rows.values() if row.record.state is State.WAITING]
+            times = (each.visible_at for each in waiting if each.queue in queues)
+            return min((at for at in times if at > after), default=None)
 
     def close(self) -> None:
         self._listeners.clear()
@@ -149,14 +150,22 @@ class MemoryQueue(MemoryRecords):
         known = {"", *(entry.tasks or ()), *(name for each in self._workers.values() for name in each.tasks)}
         rows = [row for row in self._rows.values() if self._is_for(entry, row.record, known)]
         rows.sort(key=lambda row: row.record.visible_at)
+        suspects = self._pick((row for row in rows if row.suspect and entry.idle), min(entry.limit, 1))
+        chosen = suspects or self._pick((row for row in rows if not row.suspect), entry.limit)
+        return tuple(self._hand_out(row, entry) for row in chosen)
+
+    def _pick(self, rows: Iterable[Row], limit: int) -> list[Row]:
+        """The first of them; those on the way whose attempts are used up are buried (L8)."""
+        picked: list[Row] = []
         for row in rows:
+            if len(picked) == limit:
+                break
             if row.record.attempt > row.message.max_attempts:
                 row.change(attempt=row.message.max_attempts)
                 self._bury(row, Reason.USED_UP)
-        suspects = [row for row in rows if row.suspect and row.record.state is State.WAITING]
-        others = [row for row in rows if not row.suspect and row.record.state is State.WAITING]
-        chosen = suspects[:1] if suspects and entry.idle else others
-        return tuple(self._hand_out(row, entry) for row in chosen[: entry.limit])
+            else:
+                picked.append(row)
+        return picked
 
     def _is_for(self, entry: q.Receive, kept: Record, known: set[str]) -> bool:
         if kept.state is not State.WAITING or kept.visible_at > self._now() or kept.queue not in entry.queues:
@@ -202,11 +211,10 @@ class MemoryQueue(MemoryRecords):
         row = self._held(entry.receipt)
         if row is None:
             return q.Holding(held=False)
-        row.change(
-            cursor=_as_json(entry.cursor), done=entry.done, total=entry.total, progressed_at=self._now()
-        )
-        cleared = row.suspect and row.record.cursor != row.crash_cursor
+        cursor = _as_json(entry.cursor)
+        cleared = row.suspect and cursor != row.record.cursor  # a suspect's cursor is that of its last crash
         row.suspect = row.suspect and not cleared
+        row.change(cursor=cursor, done=entry.done, total=entry.total, progressed_at=self._now())
         return q.Holding(held=True, cancel_requested=row.record.cancel_requested, cleared=cleared)
 
     # Settling
@@ -287,7 +295,7 @@ class MemoryQueue(MemoryRecords):
             _check_body(entry.id, entry.body, self.max_body_bytes)
             row.message = replace(row.message, body=entry.body, digest=entry.digest or row.message.digest)
             row.change(cursor=None, done=None, total=None, progressed_at=None)
-        row.suspect, row.crash_cursor, row.waits_since = False, None, None
+        row.suspect, row.waits_since = False, None
         row.change(attempt=1, finished_at=None, reason=None, public=None, crashes=0, cancel_requested=False)
         self._back(row)
 
@@ -325,10 +333,8 @@ class MemoryQueue(MemoryRecords):
 
     def _after_crash(self, row: Row) -> None:
         """Suspect from now on; charged only if it ran alone and got no further."""
-        kept = row.record
-        guilty = row.suspect and kept.cursor == row.crash_cursor
-        row.suspect, row.crash_cursor = True, kept.cursor
-        row.change(crashes=kept.crashes + 1)
+        guilty, row.suspect = row.suspect, True
+        row.change(crashes=row.record.crashes + 1)
         row.note("crashed", self._failure(row, "ProcessDied", "the process that ran it died"))
         if row.record.crashes >= MAX_CRASHES:
             self._bury(row, Reason.CRASHED)

@@ -22,7 +22,6 @@ class Row:
     record: Record
     receipt: str | None = None
     suspect: bool = False
-    crash_cursor: Any = None
     waits_since: float | None = None
     attempts: list[Attempt] = field(default_factory=list[Attempt])
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from twolane.backends.sqlite import schema
@@ -52,7 +53,7 @@ def open_writer(path: Path, *, create: bool, max_pages: int | None = None) -> sq
             create_file(path)
         except OSError as error:
             raise explain(error, path) from error
-    _require_file(path)
+    require_file(path)
     connection = _connect(path, "rw")
     try:
         schema.version_of(connection, path)  # before anything is changed in a file that is not ours
@@ -74,7 +75,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
         QueueMissing: there is none.
         QueueError: it cannot be read, with what to do about it.
     """
-    _require_file(path)
+    require_file(path)
     connection = _connect(path, "ro")
     try:
         _configure(connection)
@@ -86,7 +87,12 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _require_file(path: Path) -> None:
+def require_file(path: Path) -> None:
+    """See that there is a file.
+
+    Raises:
+        QueueMissing: there is none.
+    """
     if not path.exists():
         raise QueueMissing(
             f"there is no queue at {path}: check TWOLANE_QUEUE, or start the app once, which makes it"
@@ -115,9 +121,8 @@ def _keep_log(connection: sqlite3.Connection, path: Path) -> None:
         raise QueueError(f"{path}: SQLite cannot keep a write-ahead log here, only {mode}")
 
 
-def _text(stored: bytes) -> str:
-    # A row put in by hand may hold bytes that are no UTF-8: one such row must not stop the others.
-    return stored.decode("utf-8", "replace")
+# A row put in by hand may hold bytes that are no UTF-8: one such row must not stop the others.
+_text = partial(str, encoding="utf-8", errors="replace")
 
 
 def _configure(connection: sqlite3.Connection) -> None:

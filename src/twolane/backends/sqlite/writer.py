@@ -43,6 +43,8 @@ class Writer:
         Raises:
             QueueError: the queue cannot be written now; nothing happened, and nothing is to be ended.
         """
+        if not self._create:
+            opening.require_file(self._path)  # first, so that nothing at all is made beside a missing one
         try:
             self._lock.take()
         except OSError as error:
@@ -78,12 +80,12 @@ class Writer:
 
     def close(self) -> None:
         """Close what is open, under the lock."""
-        try:
-            self._lock.take()
-        except OSError as error:
-            _logger.warning("closing without the lock: %s", opening.explain(error, self._path))
-        self.drop()
-        self._lock.release()
+        if self._connection is not None:
+            try:
+                self._lock.take()
+            except OSError as error:
+                _logger.warning("closing without the lock: %s", opening.explain(error, self._path))
+            self.drop()
         self._lock.close()
 
     def drop(self) -> None:

@@ -1,0 +1,99 @@
+"""Where the story plays: the file, the processes, and what can be seen of queue and app from outside."""
+
+from __future__ import annotations
+
+import random
+import re
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from twolane.cli.demo.data import CsvFile
+from twolane.cli.demo.failure import DemoFailed
+from twolane.cli.demo.processes import Processes
+from twolane.cli.demo.report import Report
+from twolane.cli.demo.rows import Ends
+from twolane.contracts.records import Records
+from twolane.engine.runtime import Runtime
+from twolane.values.errors import QueueMissing
+from twolane.values.record import Record
+
+_PORT = re.compile(r"running on http://127\.0\.0\.1:(\d+)")
+_STORED = "SELECT (SELECT count(*) FROM flights) + (SELECT count(*) FROM rejected)"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where the story plays.
+
+    Attributes:
+        folder: the app's database, its mail, the logs.
+        file: what is uploaded.
+        runtime: the queue, seen from outside its worker.
+        processes: the app and its worker.
+        report: who is told.
+        chance: where the kills fall.
+    """
+
+    folder: Path
+    file: CsvFile
+    runtime: Runtime
+    processes: Processes
+    report: Report
+    chance: random.Random
+
+    @property
+    def database(self) -> Path:
+        """The example app's own."""
+        return self.folder / "flights.db"
+
+    @property
+    def records(self) -> Records:
+        """What can be read of the queue."""
+        return self.runtime.stores.records
+
+    @cached_property
+    def ends(self) -> Ends:
+        """Where the rows of the file end."""
+        return Ends(self.file.path)
+
+    def port(self) -> int | None:
+        """Where the app listens; None: not yet."""
+        found = _PORT.search(self.processes.log("api").read_text(errors="replace"))
+        return int(found[1]) if found else None
+
+    def worker_pid(self) -> int | None:
+        """The worker process that lives now; None: not yet."""
+        try:
+            workers = self.records.stats().workers
+        except QueueMissing:
+            return None  # the worker makes the file when it starts
+        return workers[0].pid if workers else None
+
+    def record(self, message_id: str) -> Record:
+        """The record of a message that was accepted.
+
+        Raises:
+            DemoFailed: there is none.
+        """
+        record = self.records.get(message_id)
+        if record is None:
+            raise DemoFailed(f"message {message_id} was accepted and there is no record of it")
+        return record
+
+    def look_at_import(self, import_id: str) -> Record:
+        """The record of the import, shown as progress."""
+        record = self.record(import_id)
+        self.report.progress(record.done or 0, self.file.path.stat().st_size)
+        return record
+
+    def stored_rows(self) -> int:
+        """Rows in the app's database, imported and rejected."""
+        with closing(sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True)) as connection:
+            return int(connection.execute(_STORED).fetchone()[0])
+
+    def welcome_mails(self) -> int:
+        """Mails in the app's sink."""
+        return len(list((self.folder / "mail").glob("*.eml")))

@@ -1,0 +1,29 @@
+"""What the doors and the commands need of a `Tasks`, which lies on a floor above them."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from twolane.engine.runtime import Runtime
+from twolane.engine.task import Registry, Sendable
+from twolane.wiring.settings import Settings
+
+
+class Installed(Protocol):
+    """A `Tasks`, as an app or a command line finds it."""
+
+    registry: Registry
+
+    @property
+    def runtime(self) -> Runtime:
+        """What this process holds open."""
+        ...
+
+    @property
+    def settings(self) -> Settings:
+        """What holds."""
+        ...
+
+    def checked(self, task: Any) -> Sendable[Any]:
+        """The task, if it is one of these."""
+        ...
