@@ -8,7 +8,6 @@ process (capability `durable`).
 from __future__ import annotations
 
 import json
-import re
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -18,16 +17,13 @@ from typing import Any
 from twolane.backends.memory.records import Alert, MemoryRecords, Row
 from twolane.contracts import queue as q
 from twolane.contracts.clock import Clock
+from twolane.values.body import check_body
 from twolane.values.errors import SendRefused
 from twolane.values.outcome import Failure, Reason
-from twolane.values.policy import MAX_PAUSE_S
+from twolane.values.policy import MAX_CRASHES, MAX_PAUSE_S
 from twolane.values.record import FINISHED, OwedAlert, Record, State
 
-MAX_CRASHES = 100
-"""So many crashes end a message even if each made progress: a crash loop is an end state."""
-
 _PENDING = frozenset({State.WAITING, State.RUNNING})
-_BODY = re.compile(r"[\t\r\n -~]*")
 _SETTLING = (
     q.AckDelivery,
     q.RetryDelivery,
@@ -122,7 +118,7 @@ class MemoryQueue(MemoryRecords):
         return answers
 
     def _admit(self, message: q.Outgoing, fresh: dict[str, Row]) -> q.Sent:
-        _check_body(message.id, message.body, self.max_body_bytes)
+        check_body(message.body, self.max_body_bytes, message.id)
         rows = ChainMap(fresh, self._rows)
         if stored := rows.get(message.id):
             if stored.message.digest != message.digest:
@@ -298,7 +294,7 @@ class MemoryQueue(MemoryRecords):
         if twin := _pending_twin(self._rows.values(), row.message):
             raise SendRefused(f"{entry.id} stays dead: {twin} waits or runs under its unique key", [entry.id])
         if entry.body is not None:
-            _check_body(entry.id, entry.body, self.max_body_bytes)
+            check_body(entry.body, self.max_body_bytes, entry.id)
             row.message = replace(row.message, body=entry.body, digest=entry.digest or row.message.digest)
             row.change(cursor=None, done=None, total=None, progressed_at=None)
         row.suspect, row.waits_since = False, None
@@ -392,16 +388,6 @@ class MemoryQueue(MemoryRecords):
 def _as_json(value: Any) -> Any:
     """What JSON makes of it, as in a queue that stores text."""
     return json.loads(json.dumps(value, allow_nan=False))
-
-
-def _check_body(message_id: str, body: str, max_bytes: int) -> None:
-    """L14."""
-    if len(body) > max_bytes:
-        raise SendRefused(
-            f"{message_id}: a body of {len(body)} bytes, the limit is {max_bytes}", [message_id]
-        )
-    if not _BODY.fullmatch(body):
-        raise SendRefused(f"{message_id}: a body is printable ASCII, tab and line ends", [message_id])
 
 
 def _pending_twin(rows: Iterable[Row], message: q.Outgoing) -> str | None:
