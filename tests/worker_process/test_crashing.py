@@ -43,7 +43,7 @@ def test_a_task_that_kills_its_process_dies_and_its_neighbour_does_not_pay(
     assert dead.reason == "crashed"
     assert len(place.journal("kills")) == 3  # one with a neighbour, free of charge, and two alone
     assert (innocent.attempt, innocent.crashes) == (1, 1)
-    worker.until_logged(f"task kills_its_process died: crashed")
+    worker.until_logged("task kills_its_process died: crashed")
     assert "another is started in 0.4 s" in worker.log
     assert worker.stop() == 0
 

@@ -38,9 +38,7 @@ def test_the_apps_lifespan_is_entered_once_and_tasks_run_on_its_loop(
 
 
 @pytest.mark.parametrize("task", ["gated", "gated_async"])
-def test_what_runs_finishes_and_nothing_new_is_begun(
-    place: Place, jobs: Any, start: Any, task: str
-) -> None:
+def test_what_runs_finishes_and_nothing_new_is_begun(place: Place, jobs: Any, start: Any, task: str) -> None:
     worker = start().until_ready()
     running = jobs.tasks.send_blocking(getattr(jobs, task), "gate")
     place.until_written("begin")
