@@ -17,7 +17,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from twolane import ArgumentsRefused, Blob, DefinitionError, TaskContext
@@ -387,19 +387,3 @@ class TestFit:
 
         with pytest.raises(ArgumentsRefused, match=r"^task work: .*nothing will run"):
             of(fn).fit(args, kwargs)
-
-
-def test_a_validator_of_the_users_may_raise_anything() -> None:
-    class Broken(BaseModel):
-        a: int
-
-        @field_validator("a")
-        @classmethod
-        def check(cls, value: int) -> int:
-            raise KeyError(value)
-
-    def fn(broken: Broken) -> None: ...
-
-    fn.__annotations__["broken"] = Broken
-    with pytest.raises(KeyError):
-        of(fn).validate(({"a": 1},), {})

@@ -18,7 +18,6 @@ from twolane import ArgumentsRefused, Blob, BlobError, BlobTooLarge, SendRefused
 from twolane.backends.memory import MemoryBlobs, MemoryQueue
 from twolane.contracts.queue import Outgoing
 from twolane.engine import sender as module
-from twolane.engine.batcher import Batcher
 from twolane.engine.sender import Prepared, Sender
 from twolane.engine.task import Sendable
 from twolane.engine.uploads import pending
@@ -29,14 +28,6 @@ from twolane.values.message import decode
 LIMIT = 10_000
 ID = "0190163d-8694-739b-aea5-966c26f8ad91"
 OTHER_ID = "0190163d-8694-739b-aea5-966c26f8ad92"
-
-
-@pytest.fixture
-def sender(batcher: Batcher, blobs: MemoryBlobs, clock: VirtualClock) -> Sender:
-    numbers = iter(range(1000))
-    return Sender(
-        batcher, blobs, clock, new_id=lambda: f"id-{next(numbers)}", max_body_bytes=1000, limit_bytes=LIMIT
-    )
 
 
 @pytest.fixture

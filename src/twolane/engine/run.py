@@ -11,7 +11,6 @@ import asyncio
 import json
 import logging
 import threading
-import traceback
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -23,12 +22,12 @@ from twolane.contracts.queue import Delivery
 from twolane.engine import trace
 from twolane.engine.batcher import Batcher
 from twolane.engine.context import TaskContext
+from twolane.engine.failures import failure_of, seen
 from twolane.engine.hold import Hold
 from twolane.engine.task import Registry, Task
 from twolane.engine.threads import Threads
 from twolane.values.errors import (
     ArgumentsRefused,
-    BlobError,
     DefinitionError,
     EnvelopeTooNew,
     EnvelopeUnreadable,
@@ -57,8 +56,6 @@ from twolane.values.ticket import Lane
 
 log = logging.getLogger("twolane.run")
 
-MAX_TRACEBACK_CHARS = 16_000
-MAX_MESSAGE_CHARS = 4_000
 MAX_RESULT_BYTES = 16 * 1024
 UNHEEDED_S = 10.0
 """How long an async task may go on after it was cancelled before its slot is given up, in seconds."""
@@ -113,7 +110,7 @@ async def run(hold: Hold, around: Surroundings) -> Ran:
     except Exception as error:
         log.exception("%s %s could not be run: a defect of twolane's own", delivery.task, delivery.id)
         task = around.registry.get(delivery.task)
-        failed = Failed(_failure(error, began_at, around.clock.now()))
+        failed = Failed(failure_of(error, began_at, around.clock.now()))
         return Ran(failed, Policy() if task is None else task.policy)
 
 
@@ -136,7 +133,7 @@ async def _read(delivery: Delivery, around: Surroundings) -> Ready | Ran:
     try:
         message = decode(delivery.body)
     except EnvelopeUnreadable as error:
-        return Ran(Unrunnable(Reason.UNREADABLE, _seen(error, now)), Policy())
+        return Ran(Unrunnable(Reason.UNREADABLE, seen(error, now)), Policy())
     except EnvelopeTooNew as error:
         return _not_understood(Reason.UNKNOWN_VERSION, error, delivery, Policy().patience_s, now)
     if message.expires_at is not None and now >= message.expires_at:
@@ -150,8 +147,8 @@ async def _read(delivery: Delivery, around: Surroundings) -> Ready | Ran:
         args, kwargs = await _load(task, message, around)
     except (ArgumentsRefused, DefinitionError) as error:
         return _not_understood(Reason.INVALID_ARGUMENTS, error, delivery, task.policy.patience_s, now)
-    except BlobError as error:
-        return Ran(Failed(_failure(error, now, now)), task.policy)
+    except Exception as error:  # noqa: BLE001  (a blob that is gone, a validator of the user's)
+        return Ran(Failed(failure_of(error, now, now)), task.policy)
     return Ready(task, message, args, kwargs)
 
 
@@ -286,7 +283,14 @@ class _SyncCall:
 
     def _call(self) -> Any:
         context = _context(self._ready, self._hold, self._around, None)
-        return self._ready.task.fn(*context, *self._ready.args, **self._ready.kwargs)
+        result = self._ready.task.fn(*context, *self._ready.args, **self._ready.kwargs)
+        if isinstance(result, Coroutine):
+            result.close()
+            raise TypeError(
+                "the task returned a coroutine, so nothing of it has run: define it with `async def`, or let "
+                "its wrapper await it"
+            )
+        return result
 
     def _start_timer(self) -> None:
         with self._guard:
@@ -325,7 +329,7 @@ def _outcome(
         return Succeeded(_result(ready.task, result))
     if isinstance(error, (Interrupted, asyncio.CancelledError)) and hold.why is not None:
         return _interrupted(ready, hold, started_at, ended_at)
-    failure = _failure(error, started_at, ended_at)
+    failure = failure_of(error, started_at, ended_at)
     if isinstance(error, GiveUp):
         return GaveUp(failure, error.public)
     if isinstance(error, RetryLater):
@@ -355,29 +359,7 @@ def _not_understood(
 ) -> Ran:
     since = delivery.waits_since
     waited_s = 0.0 if since is None else now - since
-    return Ran(NotUnderstood(reason, _seen(error, now), waited_s, patience_s), Policy())
-
-
-def _seen(error: Exception, now: float) -> Failure:
-    """A failure of the message, not of any code of the user's: no traceback."""
-    return Failure(type(error).__name__, str(error)[:MAX_MESSAGE_CHARS], "", now, now)
-
-
-def _failure(error: BaseException, started_at: float, ended_at: float) -> Failure:
-    """What an exception leaves behind: type, text and the end of its traceback without our own frames."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename != __file__]
-    lines = [*traceback.format_list(own), *traceback.format_exception_only(error)]
-    text = "".join(lines)
-    if error.__cause__ is not None:
-        text = "".join(traceback.format_exception(error.__cause__)) + "\nThe direct cause of:\n\n" + text
-    return Failure(
-        type(error).__name__,
-        str(error)[:MAX_MESSAGE_CHARS],
-        text[-MAX_TRACEBACK_CHARS:],
-        started_at,
-        ended_at,
-    )
+    return Ran(NotUnderstood(reason, seen(error, now), waited_s, patience_s), Policy())
 
 
 def _result(task: Task[Any, Any, Any], value: Any) -> Any:

@@ -46,10 +46,7 @@ class Threads:
         """Run a job in a thread, as soon as one is free; the job handles its own errors."""
         with self._guard:
             self._pending += 1
-            if self._alive - self._given_up < min(self._size, self._pending):
-                self._alive += 1
-                self._made += 1
-                threading.Thread(target=self._work, name=f"{self._name}-{self._made}", daemon=True).start()
+            self._make_if_needed()
         self._jobs.put(job)
 
     def give_up(self) -> None:
@@ -57,6 +54,7 @@ class Threads:
         with self._guard:
             self._given_up += 1
             self._pending -= 1
+            self._make_if_needed()
 
     def came_back(self) -> None:
         """A job that was given up has ended after all."""
@@ -69,6 +67,12 @@ class Threads:
         with self._guard:
             for _ in range(self._alive):
                 self._jobs.put(None)
+
+    def _make_if_needed(self) -> None:
+        if self._alive - self._given_up < min(self._size, self._pending):
+            self._alive += 1
+            self._made += 1
+            threading.Thread(target=self._work, name=f"{self._name}-{self._made}", daemon=True).start()
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

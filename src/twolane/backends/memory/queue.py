@@ -97,11 +97,11 @@ class MemoryQueue(MemoryRecords):
 
         return end
 
-    def next_visible_at(self, queues: tuple[str, ...]) -> float | None:
+    def next_visible_at(self, queues: tuple[str, ...], after: float) -> float | None:
         with self._lock:
             waiting = [row.record for row in self._rows.values() if row.record.state is State.WAITING]
             times = (each.visible_at for each in waiting if each.queue in queues)
-            return min((at for at in times if at > self._now()), default=None)
+            return min((at for at in times if at > after), default=None)
 
     def close(self) -> None:
         self._listeners.clear()

@@ -140,13 +140,11 @@ class SqliteQueue:
             self._wake()
         return answers
 
-    def next_visible_at(self, queues: tuple[str, ...]) -> float | None:
-        """When the next waiting message of these queues becomes visible that is hidden now."""
+    def next_visible_at(self, queues: tuple[str, ...], after: float) -> float | None:
+        """When the next waiting message of these queues becomes visible, later than `after`."""
         self._refuse_in_child()
         try:
-            return self._readers.read(
-                lambda connection: next_visible_at(connection, queues, self._clock.now())
-            )
+            return self._readers.read(lambda connection: next_visible_at(connection, queues, after))
         except QueueMissing:
             return None
 
