@@ -265,5 +265,5 @@ class TestTwoHundredSyncTasks:
 
 async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(WAIT_S):
-        while not holds():  # noqa: ASYNC110  (what it waits for has no event)
+        while not holds():
             await asyncio.sleep(0)
