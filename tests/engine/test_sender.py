@@ -158,7 +158,7 @@ class TestStore:
         monkeypatch.setattr(module, "SEND_TIMEOUT_S", 0.01)
         prepared = sender.prepare(mail, ("a",), {})
         try:
-            with pytest.raises(SendUnknown, match=r"no answer from the queue within 0.01 s") as caught:
+            with pytest.raises(SendUnknown, match=r"no answer within 0.01 s") as caught:
                 asyncio.run(sender.store([prepared]))
             assert caught.value.ids == (prepared.id,)
             with pytest.raises(SendUnknown, match=r"no answer within 0.01 s"):
