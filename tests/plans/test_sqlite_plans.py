@@ -71,7 +71,7 @@ def run_everything(house: House) -> None:
     house.records.body("m1")
     house.records.blobs_in_use()
     house.records.stats()
-    house.queue.next_visible_at(("default",))
+    house.queue.next_visible_at(("default",), house.clock.now())
     house._workers["w2"].flush([q.Unregister("w2")])
     house.do(q.Prune(keep_s=10.0))
 

@@ -275,7 +275,9 @@ class Queues(RuleBasedStateMachine):
         assert comparable(one.list_dead()) == comparable(other.list_dead())
         assert one.blobs_in_use() == other.blobs_in_use()
         for queues in (("default",), ("default", "imports"), ()):
-            assert self.memory.queue.next_visible_at(queues) == self.sqlite.queue.next_visible_at(queues)
+            assert self.memory.queue.next_visible_at(
+                queues, self.clock.now()
+            ) == self.sqlite.queue.next_visible_at(queues, self.clock.now())
 
     @invariant()
     def nothing_is_lost(self) -> None:

@@ -33,6 +33,7 @@ STEADY_S = 60.0
 """A worker process that lived so long was no part of a crash loop: the pauses begin anew."""
 DRAIN, HURRY, KILL = 1, 2, 3
 """What the first, second and third signal ask for."""
+_TOLD = {DRAIN: "drains", HURRY: "waits no longer", KILL: "is killed"}
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -126,6 +127,7 @@ class Parent:
             match self._events.get():
                 case "stop":
                     self._signals += 1
+                    log.info("told to stop: worker process %d %s", child.pid, _TOLD[min(self._signals, KILL)])
                     child.stop(self._signals)
                 case "ready":
                     self._has_been_ready = child.ready = True

@@ -371,10 +371,10 @@ class Queue(Protocol):
         """
         ...
 
-    def next_visible_at(self, queues: tuple[str, ...]) -> float | None:
-        """When the next waiting message of these queues becomes visible, in epoch seconds.
+    def next_visible_at(self, queues: tuple[str, ...], after: float) -> float | None:
+        """When the next waiting message of these queues becomes visible, later than `after`; None: none does.
 
-        Of those that are hidden now: one that is visible already may be another worker's to take. None: none.
+        Epoch seconds both. What was visible before and still waits may be another worker's to take.
         """
         ...
 

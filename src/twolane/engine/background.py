@@ -128,6 +128,11 @@ class Background:
         return self._loop is not None
 
     @property
+    def stops(self) -> bool:
+        """Whether a shutdown has begun: what runs for ever, such as an event stream, ends now."""
+        return self._stopping
+
+    @property
     def unfinished(self) -> int:
         """How many calls run or wait for their turn."""
         return sum(len(chain.calls) for chain in self._chains.values())

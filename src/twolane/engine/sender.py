@@ -94,7 +94,7 @@ class Sender:
 
     def prepare(
         self,
-        sendable: Sendable[Any],
+        sendable: Sendable[...],
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
         *,
@@ -123,7 +123,7 @@ class Sender:
             SendRefused: nothing was stored.
             SendUnknown: they may have been stored.
         """
-        if any([self._blocks(each) for each in batch]):
+        if any(self._blocks(each) for each in batch):
             entry = await asyncio.to_thread(self._finish, batch)
         else:
             entry = self._finish(batch)

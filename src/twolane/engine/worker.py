@@ -189,8 +189,8 @@ class Worker:
         What was visible when this worker looked and still waits is not for it, or its slots are full: a
         slot that becomes free receives by itself.
         """
-        at = self._queue.next_visible_at(self.info.queues)
-        if at is None or at <= looked_at:
+        at = self._queue.next_visible_at(self.info.queues, looked_at)
+        if at is None:
             return self._limits.poll_s
         return min(self._limits.poll_s, max(0.0, at - self._around.clock.now()))
 

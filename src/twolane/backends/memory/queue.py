@@ -8,7 +8,7 @@ process (capability `durable`).
 from __future__ import annotations
 
 import json
-import re
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import count
@@ -17,16 +17,13 @@ from typing import Any
 from twolane.backends.memory.records import Alert, MemoryRecords, Row
 from twolane.contracts import queue as q
 from twolane.contracts.clock import Clock
+from twolane.values.body import check_body
 from twolane.values.errors import SendRefused
 from twolane.values.outcome import Failure, Reason
-from twolane.values.policy import MAX_PAUSE_S
+from twolane.values.policy import MAX_CRASHES, MAX_PAUSE_S
 from twolane.values.record import FINISHED, OwedAlert, Record, State
 
-MAX_CRASHES = 100
-"""So many crashes end a message even if each made progress: a crash loop is an end state."""
-
 _PENDING = frozenset({State.WAITING, State.RUNNING})
-_BODY = re.compile(r"[\t\r\n -~]*")
 _SETTLING = (
     q.AckDelivery,
     q.RetryDelivery,
@@ -76,9 +73,10 @@ class MemoryQueue(MemoryRecords):
 
     def flush(self, entries: Sequence[q.Entry[Any]]) -> list[Any]:
         with self._lock:
+            self._woken = False
             answers = [self._carry_out(entry) for entry in entries]
-            woken, self._woken = list(self._listeners.values()) if self._woken else [], False
-        for on_visible in woken:
+            listeners = list(self._listeners.values()) if self._woken else []
+        for on_visible in listeners:
             on_visible()
         return answers
 
@@ -97,11 +95,11 @@ class MemoryQueue(MemoryRecords):
 
         return end
 
-    def next_visible_at(self, queues: tuple[str, ...]) -> float | None:
+    def next_visible_at(self, queues: tuple[str, ...], after: float) -> float | None:
         with self._lock:
             waiting = [row.record for row in self._rows.values() if row.record.state is State.WAITING]
             times = (each.visible_at for each in waiting if each.queue in queues)
-            return min((at for at in times if at > self._now()), default=None)
+            return min((at for at in times if at > after), default=None)
 
     def close(self) -> None:
         self._listeners.clear()
@@ -120,8 +118,8 @@ class MemoryQueue(MemoryRecords):
         return answers
 
     def _admit(self, message: q.Outgoing, fresh: dict[str, Row]) -> q.Sent:
-        _check_body(message.id, message.body, self.max_body_bytes)
-        rows = self._rows | fresh
+        check_body(message.body, self.max_body_bytes, message.id)
+        rows = ChainMap(fresh, self._rows)
         if stored := rows.get(message.id):
             if stored.message.digest != message.digest:
                 raise SendRefused(f"id {message.id} is stored with another task or arguments", [message.id])
@@ -223,17 +221,16 @@ class MemoryQueue(MemoryRecords):
         row = self._held(entry.receipt)
         if row is None:
             return q.Settled(held=False)
-        after_s = min(max(getattr(entry, "after_s", 0.0), 0.0), MAX_PAUSE_S)
         match entry:
             case q.AckDelivery():
                 self._ack(row, entry)
             case q.RetryDelivery():
                 row.waits_since = None
                 row.note(entry.outcome, entry.failure)
-                self._back(row, after_s, charge=True)
+                return self._pause(row, entry.after_s, charge=True)
             case q.WaitDelivery():
                 row.waits_since = row.waits_since or self._now()
-                self._back(row, after_s)
+                return self._pause(row, entry.after_s)
             case q.DeadLetterDelivery():
                 row.note(entry.outcome, entry.failure)
                 self._bury(row, entry.reason, entry.public)
@@ -241,7 +238,7 @@ class MemoryQueue(MemoryRecords):
                 self._end(row, State.CANCELLED)
             case _:
                 self._back(row)
-        return q.Settled(held=True, after_s=after_s if after_s < getattr(entry, "after_s", 0.0) else None)
+        return q.Settled(held=True)
 
     def _ack(self, row: Row, entry: q.AckDelivery) -> None:
         before, receipt = row.record, row.receipt
@@ -251,6 +248,11 @@ class MemoryQueue(MemoryRecords):
         except SendRefused:
             row.record, row.receipt = before, receipt
             raise
+
+    def _pause(self, row: Row, asked_s: float, *, charge: bool = False) -> q.Settled:
+        after_s = min(max(asked_s, 0.0), MAX_PAUSE_S)
+        self._back(row, after_s, charge=charge)
+        return q.Settled(held=True, after_s=after_s if after_s < asked_s else None)
 
     def _back(self, row: Row, after_s: float = 0.0, *, charge: bool = False) -> None:
         """Waiting again; one whose cancellation was asked for ends here."""
@@ -292,7 +294,7 @@ class MemoryQueue(MemoryRecords):
         if twin := _pending_twin(self._rows.values(), row.message):
             raise SendRefused(f"{entry.id} stays dead: {twin} waits or runs under its unique key", [entry.id])
         if entry.body is not None:
-            _check_body(entry.id, entry.body, self.max_body_bytes)
+            check_body(entry.body, self.max_body_bytes, entry.id)
             row.message = replace(row.message, body=entry.body, digest=entry.digest or row.message.digest)
             row.change(cursor=None, done=None, total=None, progressed_at=None)
         row.suspect, row.waits_since = False, None
@@ -317,19 +319,18 @@ class MemoryQueue(MemoryRecords):
         dead = tuple(worker for worker in self._workers if worker in self._crashed)
         self._crashed.clear()
         crashed = [row for worker in dead for row in self._running_on(worker)]
-        expired = [row for row in self._rows.values() if row.receipt and row.record.visible_at <= now]
         for worker in dead:
-            self._workers.pop(worker, None)
+            del self._workers[worker]
         for row in crashed:
             self._after_crash(row)
+        expired = [row for row in self._rows.values() if row.receipt and row.record.visible_at <= now]
         for row in expired:
-            if row.receipt:
-                self._after_expiry(row)
-        touched = {row.record.id: row.record.state for row in (*crashed, *expired)}
-        buried = list(touched.values()).count(State.DEAD)
+            self._after_expiry(row)
+        ended = [*crashed, *expired]
+        buried = sum(row.record.state is State.DEAD for row in ended)
         ready = [row for row in self._rows.values() if row.suspect and row.record.state is State.WAITING]
         suspects = sum(row.record.visible_at <= now for row in ready)
-        return q.Reaped(dead, freed=len(touched) - buried, buried=buried, suspects=suspects)
+        return q.Reaped(dead, freed=len(ended) - buried, buried=buried, suspects=suspects)
 
     def _after_crash(self, row: Row) -> None:
         """Suspect from now on; charged only if it ran alone and got no further."""
@@ -389,20 +390,10 @@ def _as_json(value: Any) -> Any:
     return json.loads(json.dumps(value, allow_nan=False))
 
 
-def _check_body(message_id: str, body: str, max_bytes: int) -> None:
-    """L14."""
-    if len(body) > max_bytes:
-        raise SendRefused(
-            f"{message_id}: a body of {len(body)} bytes, the limit is {max_bytes}", [message_id]
-        )
-    if not _BODY.fullmatch(body):
-        raise SendRefused(f"{message_id}: a body is printable ASCII, tab and line ends", [message_id])
-
-
 def _pending_twin(rows: Iterable[Row], message: q.Outgoing) -> str | None:
     """The id of the message of this task that waits or runs under this message's unique key."""
     wanted = (message.task, message.unique_key)
+    if message.unique_key is None:
+        return None
     pending = (row.record for row in rows if row.record.state in _PENDING)
-    return next(
-        (each.id for each in pending if each.unique_key and (each.task, each.unique_key) == wanted), None
-    )
+    return next((each.id for each in pending if (each.task, each.unique_key) == wanted), None)

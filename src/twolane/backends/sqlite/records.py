@@ -22,7 +22,7 @@ NEXT_VISIBLE = f"""
     SELECT min((
         SELECT min(visible_at) FROM messages AS m
         WHERE state = 'waiting' AND m.queue = names.queue AND m.task = names.task AND m.suspect = flags.value
-            AND m.visible_at > :now
+            AND m.visible_at > :after
     ))
     FROM names CROSS JOIN json_each('[0, 1]') AS flags
     WHERE names.task IS NOT NULL
@@ -122,9 +122,9 @@ class SqliteRecords:
         return QueueStats(counts, now - oldest[0] if oldest else None, not_understood)
 
 
-def next_visible_at(connection: sqlite3.Connection, queues: tuple[str, ...], now: float) -> float | None:
-    """When the next waiting message of these queues becomes visible that is hidden now."""
-    (moment,) = connection.execute(NEXT_VISIBLE, {"queues": json.dumps(queues), "now": now}).fetchone()
+def next_visible_at(connection: sqlite3.Connection, queues: tuple[str, ...], after: float) -> float | None:
+    """When the next waiting message of these queues becomes visible, later than `after`."""
+    (moment,) = connection.execute(NEXT_VISIBLE, {"queues": json.dumps(queues), "after": after}).fetchone()
     return moment if moment is None else float(moment)
 
 

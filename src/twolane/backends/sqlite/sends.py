@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.contracts.queue import Outgoing, Send, Sent
+from twolane.values.body import check_body
 from twolane.values.errors import SendRefused
-
-_ALPHABET = re.compile(r"[\t\n\r -~]*")
 
 _INSERT = """
     INSERT INTO messages (id, queue, task, digest, sent_at, visible_at, max_attempts, unique_key, parent)
@@ -28,26 +25,6 @@ def store(tx: Transaction, messages: tuple[Outgoing, ...]) -> tuple[Sent, ...]:
         SendRefused: one cannot be stored; the caller rolls back the others of its entry.
     """
     return tuple([_store(tx, message) for message in messages])
-
-
-def check_body(body: str, limit_bytes: int, message_id: str) -> None:
-    """See that a body keeps to the alphabet and the limit (L14).
-
-    Raises:
-        SendRefused: it does not.
-    """
-    if not (body.isascii() and (body.isprintable() or _ALPHABET.fullmatch(body))):
-        raise SendRefused(
-            f"message {message_id}: the body holds characters outside printable ASCII, tab and line ends; "
-            "nothing was stored",
-            [message_id],
-        )
-    if len(body) > limit_bytes:
-        raise SendRefused(
-            f"message {message_id}: the body has {len(body)} bytes, the limit is {limit_bytes}: "
-            "nothing was stored; keep large data in a blob",
-            [message_id],
-        )
 
 
 def _store(tx: Transaction, message: Outgoing) -> Sent:

@@ -5,6 +5,6 @@ client    HTTP, as a customer    story      what happens, in order
 accounts  what must add up       report     what a person sees
 """
 
-from twolane.cli.demo.run import run
+from twolane.cli.demo.play import run
 
 __all__ = ["run"]

@@ -12,8 +12,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from twolane.cli.demo.accounts import problems
-from twolane.cli.demo.data import prepare
+from twolane.cli.demo.accounts import Outcome, problems
+from twolane.cli.demo.data import CsvFile, prepare
 from twolane.cli.demo.example import TARGET, check_needed, example_folder
 from twolane.cli.demo.failure import DemoFailed
 from twolane.cli.demo.processes import Processes
@@ -71,8 +71,12 @@ def _play(folder: Path, report: Report, csv: Path | None, seed: int) -> int:
             outcome = tell(stage)
         finally:
             runtime.close()
+    return conclude(report, outcome, seconds=round(time.monotonic() - began, 1), seed=seed, file=file)
+
+
+def conclude(report: Report, outcome: Outcome, *, seconds: float, seed: int, file: CsvFile) -> int:
+    """Show the accounts; answer the exit code they deserve."""
     found = problems(outcome, kills=KILLS)
-    seconds = round(time.monotonic() - began, 1)
     print_result(report, outcome, found, seconds)
     if report.quiet:
         print(as_json_line(outcome, found, seconds=seconds, seed=seed, file=file))
@@ -80,11 +84,10 @@ def _play(folder: Path, report: Report, csv: Path | None, seed: int) -> int:
 
 
 def _start(processes: Processes, example: Path) -> None:
+    python = [sys.executable, "-P", "-m"]  # -P: nothing from the folder a person happens to be in
     at = ["--app-dir", str(example)]
-    processes.start("api", [sys.executable, "-m", "uvicorn", TARGET, *at, "--port", "0"])
-    processes.start(
-        "worker", [sys.executable, "-c", "from twolane.cli import main; main()", "worker", TARGET, *at]
-    )
+    processes.start("api", [*python, "uvicorn", TARGET, *at, "--port", "0"])
+    processes.start("worker", [*python, "twolane", "worker", TARGET, *at])
 
 
 def _environment(settings: Settings, folder: Path) -> dict[str, str]:

@@ -1,0 +1,238 @@
+"""Real servers and real signals: FastAPI's own background tasks and twolane's, side by side."""
+
+import http.client
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+
+WAIT_S = 30.0
+ROOT = Path(__file__).parents[2]
+NO_LIMIT = 600.0
+NAMES = {"async": "waits_async", "sync": "waits"}
+
+
+class Server:
+    """A uvicorn process, the lines it says, and its gate."""
+
+    def __init__(self, grace_s: float, *options: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "tests.fastapi.served:app", "--port", "0", *options],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "GRACE_S": str(grace_s)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.said: list[str] = []
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        running = re.search(r":(\d+) ", self.hear("Uvicorn running on"))
+        assert running is not None
+        self.connection = http.client.HTTPConnection("127.0.0.1", int(running[1]), timeout=WAIT_S)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line.rstrip())
+        self._lines.put(None)
+
+    def hear(self, words: str) -> str:
+        """Wait for a line."""
+        while (line := self._lines.get(timeout=WAIT_S)) is not None:
+            self.said.append(line)
+            if words in line:
+                return line
+        raise AssertionError("\n".join([f"the server ended without saying {words!r}", *self.said]))
+
+    def request(self, method: str, path: str) -> bytes:
+        self.connection.request(method, path)
+        return self.connection.getresponse().read()
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def open(self) -> None:
+        """Let the tasks end."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("open\n")
+        self._process.stdin.flush()
+
+    def end(self) -> str:
+        """Wait for the end of the process; all it said."""
+        self._process.wait(WAIT_S)
+        self._reader.join(WAIT_S)
+        while (line := self._lines.get(timeout=WAIT_S)) is not None:
+            self.said.append(line)
+        return "\n".join(self.said)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        self.connection.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
+
+
+Serve = Callable[..., Server]
+
+
+@pytest.fixture
+def serve() -> Generator[Serve]:
+    servers: list[Server] = []
+
+    def start(*options: str, grace_s: float = NO_LIMIT) -> Server:
+        servers.append(Server(grace_s, *options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+class TestSigterm:
+    def test_both_wait(self, serve: Serve, kind: str) -> None:
+        for whose, waits in (
+            ("fastapi", "Waiting for background tasks to complete"),
+            ("twolane", "background task(s) unfinished: waiting up to"),
+        ):
+            server = serve()
+            server.request("POST", f"/{whose}/{kind}")
+            server.hear(f"{NAMES[kind]} begins")
+            server.connection.close()
+            server.signal(signal.SIGTERM)
+            server.hear(waits)
+            server.open()
+            said = server.end()
+            assert f"{NAMES[kind]} ends" in said
+            assert "after ran" in said
+            assert ("done ['after'," in said) == (whose == "twolane")
+
+    def test_fastapi_at_the_servers_bound_loses_them_without_a_word(self, serve: Serve, kind: str) -> None:
+        server = serve("--timeout-graceful-shutdown", "0")
+        server.request("POST", f"/fastapi/{kind}")
+        server.hear(f"{NAMES[kind]} begins")
+        server.connection.close()
+        server.signal(signal.SIGTERM)
+        said = server.end()
+        assert ("waits_async is cancelled" in said) == (kind == "async")
+        assert "finally" not in said
+        assert "after ran" not in said
+        assert "lost by" not in said
+
+    def test_twolane_is_not_bound_by_it(self, serve: Serve, kind: str) -> None:
+        server = serve("--timeout-graceful-shutdown", "0")
+        server.request("POST", f"/twolane/{kind}")
+        server.hear(f"{NAMES[kind]} begins")
+        server.connection.close()
+        server.signal(signal.SIGTERM)
+        server.hear("unfinished: waiting up to")
+        server.open()
+        said = server.end()
+        assert "after ran" in said
+        assert "lost []" in said
+
+    def test_twolane_at_its_own_bound_names_and_counts_each(self, serve: Serve, kind: str) -> None:
+        server = serve(grace_s=0.05)
+        server.request("POST", f"/twolane/{kind}")
+        server.hear(f"{NAMES[kind]} begins")
+        server.connection.close()
+        server.signal(signal.SIGTERM)
+        said = server.end()
+        assert re.search(rf"twolane.background: {NAMES[kind]} \S+ lost by the shutdown: unfinished", said)
+        assert re.search(r"twolane.background: after \S+ lost by the shutdown: unstarted", said)
+        assert f"lost ['after', '{NAMES[kind]}']" in said
+        assert "after ran" not in said
+
+    def test_the_second_ctrl_c(self, serve: Serve, kind: str) -> None:
+        if kind == "async":  # of FastAPI's; a sync one keeps the process from ending until it ends
+            server = serve()
+            server.request("POST", "/fastapi/async")
+            server.hear("waits_async begins")
+            server.signal(signal.SIGINT)
+            server.hear("Shutting down")
+            server.signal(signal.SIGINT)
+            assert "lost by" not in server.end()
+        server = serve()
+        server.request("POST", f"/twolane/{kind}")
+        server.hear(f"{NAMES[kind]} begins")
+        server.signal(signal.SIGINT)
+        server.hear("Shutting down")
+        server.signal(signal.SIGINT)
+        assert re.findall(r"(\S+) \S+ lost by the shutdown", server.end()) == [NAMES[kind], "after"]
+
+
+def test_sigkill_takes_both_without_a_word(serve: Serve) -> None:
+    server = serve()
+    for whose in ("fastapi", "twolane"):
+        server.request("POST", f"/{whose}/async")
+        server.hear("waits_async begins")
+    server.signal(signal.SIGKILL)
+    assert server.end().endswith("waits_async begins")
+
+
+def test_create_task_is_gone_and_send_is_waited_for(serve: Serve) -> None:
+    server = serve()
+    server.request("POST", "/create_task")
+    server.hear("waits_async begins")
+    server.connection.close()
+    server.signal(signal.SIGTERM)
+    said = server.end()
+    assert "waits_async ends" not in said
+    assert "lost []" in said
+
+    server = serve()
+    server.request("POST", "/send")
+    server.hear("waits_async begins")
+    server.connection.close()
+    server.signal(signal.SIGTERM)
+    server.hear("unfinished: waiting up to")
+    server.open()
+    assert "waits_async ends" in server.end()
+
+
+def test_a_stop_is_heard_of_while_requests_still_run(serve: Serve) -> None:
+    """uvicorn waits for them before it tells the lifespan."""
+    server = serve()
+    server.connection.request("GET", "/events")
+    answer = server.connection.getresponse()
+    assert answer.readline() == b"open\n"
+    server.signal(signal.SIGTERM)
+    assert answer.readline() == b"closed\n"
+    answer.read()
+    server.connection.close()
+    said = server.end()
+    assert said.index("the stream heard of the stop") < said.index("lifespan ends")
+
+
+@pytest.mark.parametrize("whose", ["fastapi", "twolane"])
+def test_the_next_request_of_the_connection_does_not_wait(serve: Serve, whose: str) -> None:
+    server = serve()
+    server.request("POST", f"/{whose}/async")
+    server.hear("waits_async begins")
+    assert server.request("GET", "/ping") == b'"pong"'
+    server.open()
+    server.hear("after ran")
+
+
+@pytest.mark.parametrize("whose", ["fastapi", "twolane"])
+def test_a_client_that_disconnects_does_no_harm(serve: Serve, whose: str) -> None:
+    server = serve()
+    server.request("POST", f"/{whose}/async")
+    server.hear("waits_async begins")
+    server.connection.close()
+    server.request("GET", "/ping")
+    server.open()
+    server.hear("after ran")

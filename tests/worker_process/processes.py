@@ -1,0 +1,95 @@
+"""Real worker processes, watched by their log and by the journal of their tasks."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+HERE = Path(__file__).parent
+DEADLINE_S = 30.0
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Wait for a condition; a deadline is a failure."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {DEADLINE_S:g} s: {what}"
+        time.sleep(0.005)
+
+
+class Worker:
+    """A `twolane worker` in a session of its own."""
+
+    def __init__(self, folder: Path, target: str, *options: str, app_dir: Path = HERE, **env: str) -> None:
+        self._log = folder / f"log-{time.monotonic_ns()}"
+        command = [sys.executable, "-m", "twolane", "worker", target, "--app-dir", str(app_dir), *options]
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, env={**os.environ, **env}, start_new_session=True
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def child(self) -> int:
+        """The pid of the last process that was ready."""
+        return self.children()[-1]
+
+    def children(self) -> list[int]:
+        return [int(pid) for pid in re.findall(r"worker process (\d+) is ready", self.log)]
+
+    def until_ready(self, times: int = 1) -> Worker:
+        self.until(lambda: len(self.children()) >= times, f"ready {times} time(s)")
+        return self
+
+    def until_logged(self, text: str) -> None:
+        self.until(lambda: text in self.log, text)
+
+    def until(self, condition: Callable[[], object], what: str) -> None:
+        try:
+            until(lambda: condition() or self.process.poll() is not None, what)
+            assert condition(), f"the parent ended with {self.process.returncode} before: {what}"
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log}") from None
+
+    def signal(self, number: int = signal.SIGTERM) -> None:
+        self.process.send_signal(number)
+
+    def signal_all(self, number: int) -> None:
+        """As a terminal does at Ctrl-C, and systemd at a stop: to parent and child."""
+        os.killpg(self.process.pid, number)
+
+    def exit_code(self) -> int:
+        try:
+            return self.process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it does not end\n{self.log}") from None
+
+    def stop(self) -> int:
+        self.signal()
+        return self.exit_code()
+
+    def clear_away(self) -> None:
+        """End whatever is left of the session."""
+        if self.process.poll() is None:
+            self.signal_all(signal.SIGKILL)
+            self.process.wait()
+        for pid in self.children():
+            if lives(pid):
+                os.kill(pid, signal.SIGKILL)
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs; one that has ended and was not waited for does not."""
+    state = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], check=False, capture_output=True, text=True
+    ).stdout.strip()
+    return bool(state) and not state.startswith("Z")
