@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from itertools import count
 from typing import Any
 
 import pytest
 
+from tests.engine.working import Working, working
 from twolane import Tasks
 from twolane.backends.memory import MemoryBlobs, MemoryQueue
 from twolane.contracts.queue import Reap, Receive
@@ -126,3 +128,11 @@ def make(request: pytest.FixtureRequest, tasks: Tasks) -> Callable[..., Any]:
         return tasks.task(if_lost="alert", name="work", **options)(fn)
 
     return make
+
+
+@pytest.fixture
+def work(
+    tasks: Tasks, queue: MemoryQueue, clock: VirtualClock
+) -> Callable[..., AbstractAsyncContextManager[Working]]:
+    """Start a worker over the queue in memory; see `working`."""
+    return lambda **options: working(tasks, queue, queue, clock, **options)

@@ -123,6 +123,15 @@ class TestOneFlush:
         assert asyncio.run(main()) == [(Sent(str(number)),) for number in range(100)]
         assert len(gated.flushes) <= 3
 
+    def test_of_what_coroutines_ask_in_one_turn_of_their_loop(self, gated: Gated, batcher: Batcher) -> None:
+        gated.go.release(1000)
+
+        async def main() -> None:
+            await asyncio.gather(*(batcher.ask(Reap()) for _ in range(20)))
+
+        asyncio.run(main())
+        assert [len(flush) for flush in gated.flushes] == [20]
+
     def test_of_threads_and_coroutines(self, gated: Gated, batcher: Batcher) -> None:
         gated.go.release(1000)
 
@@ -198,6 +207,9 @@ class TestFailure:
         assert caught.value.ids == ("1",)
         with pytest.raises(QueueError, match="no answer within"):
             batcher.ask_blocking(Reap(), timeout_s=0.01)
+        with pytest.raises(SendUnknown, match=r"no answer within 0.01 s") as caught:
+            asyncio.run(batcher.ask(send("2"), timeout_s=0.01))
+        assert caught.value.ids == ("2",)
 
 
 class TestCallersThatLeft:

@@ -142,6 +142,23 @@ def test_a_stop_during_the_import_does_not_wait_for_it(place: Place, start: Any,
     assert "Traceback" not in worker.log
 
 
+def test_a_second_signal_during_the_apps_start_gives_it_up(place: Place, start: Any, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import asyncio\nfrom contextlib import asynccontextmanager\nfrom fastapi import FastAPI\n"
+        "from jobs import note, tasks, write\n"
+        "@asynccontextmanager\nasync def lifespan(app):\n"
+        "    write('starts')\n    try: await asyncio.Event().wait()\n    finally: write('cleans')\n    yield\n"
+        "app = FastAPI(lifespan=lifespan)\napp.state.twolane = tasks\n"
+    )
+    worker = start("mine:app", app_dir=tmp_path, PYTHONPATH=_with(Path(__file__).parent))
+    place.until_written("starts")
+    for told in ("drains", "waits no longer"):
+        worker.signal()
+        worker.until_logged(told)
+    assert worker.exit_code() == 0
+    place.until_written("cleans")
+
+
 def test_a_process_that_is_told_by_itself_is_started_again(place: Place, jobs: Any, start: Any) -> None:
     worker = start().until_ready()
     os.kill(worker.child, signal.SIGTERM)

@@ -65,8 +65,8 @@ def run(orders: Orders, parent: socket.socket) -> int:
     except (SettingsError, QueueError) as error:
         print(f"twolane worker: {error}", file=sys.stderr)
         return exits.of(error)
-    except asyncio.CancelledError:
-        return exits.NOT_DRAINED
+    except asyncio.CancelledError:  # told twice while the app was starting
+        return exits.OK
     except BaseException as error:  # noqa: BLE001  (also what an app raises to end its import)
         print_from_the_app_on(error)
         return exits.APP

@@ -211,7 +211,7 @@ async def _run_sync(ready: Ready, hold: Hold, around: Surroundings) -> Ran:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
     call = _SyncCall(ready, hold, around, loop, ended)
-    around.threads.submit(call.run)
+    around.threads.submit(call.run, call.tell)
 
     def end() -> None:
         if not ended.done() and hold.why != "cancelled":  # a cancellation waits for the function's checkpoint
@@ -246,6 +246,8 @@ class _SyncCall:
         self._begun = False
         self._given_up = False
         self._timer: asyncio.TimerHandle | None = None
+        self._result: Any = None
+        self._error: BaseException | None = None
         self.started_at = around.clock.now()
 
     def run(self) -> None:
@@ -256,18 +258,19 @@ class _SyncCall:
                 return
         self.started_at = self._around.clock.now()
         self._in_loop(self._start_timer)
-        result: Any = None
-        error: BaseException | None = None
         try:
             self._hold.check()
-            result = self._context.run(self._call)
+            self._result = self._context.run(self._call)
         except BaseException as raised:  # noqa: BLE001  (becomes the outcome)
-            error = raised
+            self._error = raised
         with self._guard:
             self._over = True
             if self._given_up:
                 self._around.threads.came_back()
-        self._in_loop(self._end, result, error)
+
+    def tell(self) -> None:
+        """Say that the function has ended, once its thread is free: the worker receives for it then."""
+        self._in_loop(self._end)
 
     def give_up(self) -> bool:
         """The delivery ends now; True if the function goes on in its thread all the same."""
@@ -298,9 +301,9 @@ class _SyncCall:
                 timeout_s = self._ready.task.policy.timeout_s
                 self._timer = self._loop.call_later(timeout_s, self._hold.interrupt, "timed_out")
 
-    def _end(self, result: Any, error: BaseException | None) -> None:
+    def _end(self) -> None:
         if not self._ended.done():
-            self._ended.set_result((result, error))
+            self._ended.set_result((self._result, self._error))
 
     def _in_loop(self, callback: Callable[..., None], *args: Any) -> None:
         try:

@@ -13,6 +13,10 @@ from collections.abc import Callable
 Job = Callable[[], None]
 
 
+def _nothing() -> None:
+    pass
+
+
 class Threads:
     """Runs jobs in up to `size` threads, made when needed and kept.
 
@@ -24,7 +28,7 @@ class Threads:
     def __init__(self, size: int, *, name: str) -> None:
         self._size = size
         self._name = name
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[Job, Job] | None] = queue.SimpleQueue()
         self._guard = threading.Lock()
         self._alive = 0
         self._pending = 0
@@ -42,12 +46,17 @@ class Threads:
         """How many threads are given up and have not come back."""
         return self._given_up
 
-    def submit(self, job: Job) -> None:
-        """Run a job in a thread, as soon as one is free; the job handles its own errors."""
+    def submit(self, job: Job, then: Job = _nothing) -> None:
+        """Run a job in a thread, as soon as one is free; the job handles its own errors.
+
+        Args:
+            job: what to run.
+            then: called behind it in the same thread, which counts as free by then.
+        """
         with self._guard:
             self._pending += 1
             self._make_if_needed()
-        self._jobs.put(job)
+        self._jobs.put((job, then))
 
     def give_up(self) -> None:
         """One of the running jobs is stuck: another thread may take its place."""
@@ -75,7 +84,8 @@ class Threads:
             threading.Thread(target=self._work, name=f"{self._name}-{self._made}", daemon=True).start()
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (taken := self._jobs.get()) is not None:
+            job, then = taken
             try:
                 job()
             finally:
@@ -84,5 +94,6 @@ class Threads:
                     surplus = self._alive - self._given_up > self._size
                     if surplus:
                         self._alive -= 1
+            then()
             if surplus:
                 return

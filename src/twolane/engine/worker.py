@@ -13,6 +13,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -134,7 +135,8 @@ class Worker:
         for end in self._ends:
             end()
         if self._slots.receiving:
-            await self._batcher.ask(Reap())  # behind the receive under way: its answer is here by then
+            with suppress(QueueError):  # behind the receive under way: its answer is here by then
+                await self._batcher.ask(Reap())
         if self._deliveries:
             log.info(
                 "worker %s waits up to %g s for %d running", self.info.id, grace_s, len(self._deliveries)

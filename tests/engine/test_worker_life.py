@@ -1,0 +1,196 @@
+"""What a worker lives through: retries, deaths, a queue that fails, strangers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.engine.working import OFTEN_S, WAIT_S, Flushes, Working, working
+from twolane import Backoff, TaskContext, Tasks
+from twolane.backends.memory import MemoryQueue
+from twolane.contracts.queue import CancelMessage, Outgoing, Send
+from twolane.engine import worker as module
+from twolane.testing import VirtualClock
+from twolane.values.record import State
+
+
+class TestLife:
+    def test_is_shown_from_start_to_stop(self, tasks: Tasks, work: Any) -> None:
+        @tasks.task(if_lost="alert", name="one", queue="imports")
+        async def one() -> None: ...
+
+        async def main() -> None:
+            async with work(slots=3) as worker:
+                (info,) = worker.records.stats().workers
+                assert (info.kind, info.queues, info.tasks, info.slots) == (
+                    "in_app",
+                    ("default", "imports"),
+                    ("one",),
+                    3,
+                )
+            assert worker.records.stats().workers == ()
+
+        asyncio.run(main())
+
+    def test_goes_on_through_a_queue_that_fails_for_a_while(
+        self,
+        tasks: Tasks,
+        work: Any,
+        queue: MemoryQueue,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("twolane.engine.settle.RETRY_S", OFTEN_S)
+
+        async def main() -> None:
+            go = asyncio.Event()
+
+            @tasks.task(if_lost="alert")
+            async def one() -> None:
+                await go.wait()
+
+            async with work(poll_s=OFTEN_S) as worker:
+                await worker.send(one)
+                await worker.steps.until("call", 1)
+                flushes = Flushes(queue)
+                flushes.fails = OSError("disk full")
+                go.set()
+                await flushes.until("AckDelivery", 2)
+                await flushes.until("Reap", 2)
+                flushes.fails = None
+                await worker.steps.until("settled", 1)
+                await worker.send(one)
+                await worker.steps.until("settled", 2)
+                assert worker.counts() == {State.DONE: 2}
+
+        asyncio.run(main())
+        assert "a settlement could not be stored" in caplog.text
+        assert "the queue cannot be used now" in caplog.text
+
+    def test_a_retry_is_received_when_its_time_has_come(
+        self, tasks: Tasks, work: Any, clock: VirtualClock
+    ) -> None:
+        @tasks.task(if_lost="alert", backoff=Backoff(base_s=60))
+        async def flaky(ctx: TaskContext) -> None:
+            if ctx.attempt == 1:
+                raise ConnectionError
+
+        async def main() -> None:
+            async with work(poll_s=OFTEN_S) as worker:
+                message = await worker.send(flaky)
+                await worker.steps.until("settled", 1)
+                assert worker.record(message).state is State.WAITING
+                clock.advance(60)
+                await worker.steps.until("settled", 2)
+                assert worker.record(message).state is State.DONE
+
+        asyncio.run(main())
+
+    def test_a_death_is_told_at_once(self, tasks: Tasks, work: Any, caplog: pytest.LogCaptureFixture) -> None:
+        @tasks.task(if_lost="alert", name="one", max_attempts=1)
+        async def one() -> None:
+            raise ValueError("no seats")
+
+        async def main() -> None:
+            async with work() as worker:
+                message = await worker.send(one)
+                await worker.steps.until("settled", 1)
+                await worker.runtime.stop(WAIT_S)
+                assert worker.records.stats().told_alerts == 1
+                assert f"twolane dead show {message}" in caplog.text
+
+        asyncio.run(main())
+
+    def test_a_cancellation_reaches_a_running_task(self, tasks: Tasks, work: Any) -> None:
+        async def main() -> None:
+            @tasks.task(if_lost="alert")
+            async def long(ctx: TaskContext) -> None:
+                while True:
+                    ctx.checkpoint(1)
+                    await asyncio.sleep(0)
+
+            async with work() as worker:
+                message = await worker.send(long)
+                await worker.steps.until("call", 1)
+                await worker.runtime.batcher.ask(CancelMessage(message))
+                await worker.steps.until("settled", 1)
+                assert worker.record(message).state is State.CANCELLED
+
+        asyncio.run(main())
+
+    def test_a_lost_lease_settles_nothing(
+        self, tasks: Tasks, work: Any, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def main() -> None:
+            @tasks.task(if_lost="alert", max_attempts=1)
+            async def long(ctx: TaskContext) -> None:
+                while True:
+                    ctx.checkpoint(1)
+                    await asyncio.sleep(0)
+
+            async with work(poll_s=OFTEN_S) as worker:
+                message = await worker.send(long)
+                await worker.steps.until("call", 1)
+                clock.advance(3600)
+                await worker.steps.until("settled", 1)
+                assert worker.record(message).reason == "used_up"
+            assert "was no longer ours" in caplog.text
+
+        asyncio.run(main())
+
+
+class TestStrangers:
+    """Messages whose task no live worker knows."""
+
+    async def send_a_stranger(self, worker: Working, body: str) -> None:
+        stranger = Outgoing("s1", "default", "gone", body, "digest", worker.runtime.clock.now())
+        await worker.runtime.batcher.ask(Send((stranger,)))
+
+    def test_wait_under_patience_and_then_die(
+        self, tasks: Tasks, work: Any, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        @tasks.task(if_lost="alert")
+        async def known() -> None: ...
+
+        gone = Tasks().task(if_lost="alert", name="gone", patience_s=60)(known)
+
+        async def main() -> None:
+            async with work(poll_s=OFTEN_S) as worker:
+                body = worker.runtime.sender.prepare(gone, (), {}).body
+                await self.send_a_stranger(worker, body)
+                await worker.steps.until("settled", 1)
+                assert (
+                    "it waits for a worker that does until 2030-01-01 00:01:00+00:00, then it is dead"
+                    in caplog.text
+                )
+                for seconds, times in ((30, 2), (30, 3)):
+                    assert worker.record("s1").state is State.WAITING
+                    clock.advance(seconds)
+                    await worker.steps.until("settled", times)
+                record = worker.record("s1")
+                assert (record.state, record.reason, record.attempt) == (State.DEAD, "unknown_task", 1)
+            assert caplog.text.count("is not understood here") == 1
+
+        asyncio.run(main())
+
+    def test_are_left_to_those_who_know_them(
+        self, tasks: Tasks, work: Any, queue: MemoryQueue, clock: VirtualClock
+    ) -> None:
+        @tasks.task(if_lost="alert")
+        async def known() -> None: ...
+
+        others = Tasks()
+        others.task(if_lost="alert", name="gone")(known)
+
+        async def main() -> None:
+            async with work(poll_s=OFTEN_S) as worker, working(others, queue, queue, clock) as other:
+                other.runtime.begin_stop()
+                await other.runtime.batcher.ask(CancelMessage("nobody"))  # behind its receive under way
+                await self.send_a_stranger(worker, worker.runtime.sender.prepare(known, (), {}).body)
+                flushes = Flushes(queue)
+                await flushes.until("Reap", 3 * module.STRANGERS_EVERY)
+                assert worker.record("s1").deliveries == 0
+
+        asyncio.run(main())
