@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from starlette.middleware.base import BaseHTTPMiddleware
 
 from tests.fastapi.house import House, ask
-from twolane import Blob, Lanes, SendRefused
+from twolane import Blob, Lanes, SendRefused, UsageError
 from twolane.engine.limits import Limits
 from twolane.fastapi.exchange import Refused
 
@@ -111,6 +111,19 @@ def test_an_app_that_never_answers_rolls_back(house: House) -> None:
     answer = asyncio.run(ask(house.app, "GET", "/"))
     assert answer.messages == []
     house.assert_rolled_back()
+
+
+def test_a_thread_that_outlives_a_failed_endpoint_is_told(house: House) -> None:
+    kept: list[Lanes] = []
+
+    @house.app.post("/")
+    def endpoint(lanes: Lanes) -> None:
+        kept.append(lanes)
+        raise RuntimeError
+
+    assert house.client().post("/").status_code == 500
+    with pytest.raises(UsageError, match=r"after the response has started.*tasks\.send"):
+        house.add_both(kept[0])
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "DELETE"])

@@ -110,14 +110,19 @@ class Exchange:
                 f"is still to come. Use `await tasks.send(...)`, which sends at once."
             )
 
+    def _close(self) -> bool:
+        """Take no more tasks, from no thread; whether it took some until now."""
+        with self._guard:
+            was_open, self.closed = self.closed is None, AFTER_THE_START
+        return was_open
+
     def send(self, message: Message) -> Awaitable[None]:
         """The `send` the app gets: at the start of the answer the batch goes or is rolled back.
 
-        No coroutine of its own where nothing was added: that is every second message of the process.
+        Where nothing was added it makes no coroutine of its own: most messages of a process are such.
         """
         if message["type"] == "http.response.start":
-            with self._guard:
-                self.closed = AFTER_THE_START
+            self._close()
             if self.batch is not None:
                 return self._start(message, self.batch)
         elif self._answered:
@@ -130,11 +135,11 @@ class Exchange:
         Args:
             error: what the app raised. A cancelled request does not wait for its background tasks.
         """
+        was_open = self._close()
         batch = self.batch
         if batch is None:
             return
-        if self.closed is None:
-            self.closed = AFTER_THE_START
+        if was_open:
             self._roll_back(batch.items(), f"{type(error).__name__} in the request" if error else "no answer")
         elif batch.calls:
             background = self.tasks.runtime.background

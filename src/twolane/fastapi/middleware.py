@@ -57,8 +57,7 @@ class LanesMiddleware:
             if not _is_refusal(error):
                 raise
         else:
-            if exchange.batch is not None:
-                await exchange.end(None)
+            await exchange.end(None)
         finally:
             scope[SCOPE_KEY] = self._over  # the server's `send` knows the scope: this would be a cycle
 
