@@ -202,7 +202,7 @@ class Tasks:
         if self._runtime is not None:
             self._runtime.close()
 
-    def checked(self, task: Any) -> Sendable[Any]:
+    def checked(self, task: Any) -> Sendable[...]:
         """The task, if it is one of these.
 
         Raises:

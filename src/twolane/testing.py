@@ -186,7 +186,7 @@ class Inbox:
         """
         return self.runtime.upload(source)
 
-    def sent(self, task: Sendable[Any] | None = None) -> list[SentMessage]:
+    def sent(self, task: Sendable[...] | None = None) -> list[SentMessage]:
         """What was stored, in the order it was sent, whatever became of it since.
 
         Args:
@@ -224,7 +224,7 @@ class Inbox:
             )
         return record
 
-    def dead(self, task: Sendable[Any] | None = None) -> list[DeadLetter]:
+    def dead(self, task: Sendable[...] | None = None) -> list[DeadLetter]:
         """The dead letters, the first to die first.
 
         Args:

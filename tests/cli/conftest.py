@@ -128,7 +128,7 @@ async def _filled(shop: Any) -> dict[str, str]:
         "done": State.DONE, "dead": State.DEAD, "gave_up": State.DEAD, "expired": State.DEAD,
         "reads": State.DEAD, "unreadable": State.DEAD,
     }  # fmt: skip
-    while any(runtime.stores.records.get(ids[name]).state is not end for name, end in ends.items()):  # noqa: ASYNC110
+    while any(runtime.stores.records.get(ids[name]).state is not end for name, end in ends.items()):
         await asyncio.sleep(0.01)
     await runtime.stop()
     return ids

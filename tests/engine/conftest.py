@@ -97,7 +97,7 @@ def receive(batcher: Batcher) -> Callable[[], Hold]:
 def held(sender: Sender, receive: Callable[[], Hold]) -> Callable[..., Hold]:
     """Send a task and receive it."""
 
-    def held(task: Sendable[Any], *args: Any, **kwargs: Any) -> Hold:
+    def held(task: Sendable[...], *args: Any, **kwargs: Any) -> Hold:
         sender.store_blocking([sender.prepare(task, args, kwargs)])
         return receive()
 

@@ -48,7 +48,7 @@ def read(tasks: Tasks) -> Any:
 
 @pytest.fixture
 def out(sender: Sender) -> Any:
-    def out(task: Sendable[Any], *args: Any, **kwargs: Any) -> Outgoing:
+    def out(task: Sendable[...], *args: Any, **kwargs: Any) -> Outgoing:
         return sender.outgoing(sender.prepare(task, args, kwargs))
 
     return out

@@ -47,7 +47,7 @@ def read_stdin() -> None:
 async def waits_async() -> None:
     say("waits_async begins")
     try:
-        while not opened.is_set():  # noqa: ASYNC110  (it is set by a thread)
+        while not opened.is_set():
             await asyncio.sleep(0.01)
     except asyncio.CancelledError:
         say("waits_async is cancelled")
@@ -112,7 +112,7 @@ async def send() -> None:
 async def events() -> StreamingResponse:
     async def until_the_stop() -> AsyncGenerator[bytes]:
         yield b"open\n"
-        while not runtime.background.stops:  # noqa: ASYNC110  (as an event stream polls)
+        while not runtime.background.stops:
             await asyncio.sleep(0.01)
         say("the stream heard of the stop")
         yield b"closed\n"

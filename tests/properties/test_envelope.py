@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any
+from uuid import UUID
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +17,10 @@ from hypothesis import strategies as st
 from twolane.values.blob import BlobRef
 from twolane.values.errors import EnvelopeError, EnvelopeUnreadable
 from twolane.values.message import Continuation, Message, MessagePolicy, decode, encode
+
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads(files("twolane.values").joinpath("envelope-v1.schema.json").read_text("ascii"))
+)
 
 characters = st.characters()  # lone surrogates too: Python makes them from broken file names
 texts = st.text(characters, max_size=20)
@@ -52,6 +59,11 @@ def test_a_message_with_its_arguments_in_a_blob_comes_back(message: Message, blo
     kept_outside = replace(message, args=None, args_blob=blob)
 
     assert decode(encode(kept_outside)) == kept_outside
+
+
+@given(messages, st.uuids())
+def test_what_is_written_satisfies_the_published_schema(message: Message, message_id: UUID) -> None:
+    SCHEMA.validate(json.loads(encode(replace(message, id=str(message_id)))))
 
 
 @given(messages)

@@ -66,7 +66,7 @@ def gated(gate: str) -> None:
 async def gated_async(gate: str) -> None:
     write("begin", gate)
     try:
-        while not (FOLDER / gate).exists():  # noqa: ASYNC110  (another process opens it)
+        while not (FOLDER / gate).exists():
             await asyncio.sleep(0.005)
     finally:
         write("end", gate)

@@ -119,7 +119,7 @@ class Runtime:
         """
         return pending(source, limit_bytes=self.limits.upload_bytes)
 
-    async def send(self, sendable: Sendable[Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ticket:
+    async def send(self, sendable: Sendable[...], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ticket:
         """Send one task at once, in whichever lane it takes; see `Tasks.send`."""
         if sendable.task.lane is Lane.BACKGROUND:
             call = self.background.prepare(sendable.task, args, kwargs, id=self.new_id())
@@ -130,7 +130,7 @@ class Runtime:
         return Ticket(id=sent.id, task=prepared.task.name, lane=Lane.QUEUE)
 
     def send_blocking(
-        self, sendable: Sendable[Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+        self, sendable: Sendable[...], args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Ticket:
         """Store one message of the queue lane from a script or a thread; see `Tasks.send_blocking`."""
         if sendable.task.lane is Lane.BACKGROUND:
@@ -166,18 +166,20 @@ class Runtime:
             self.limits = replace(self.limits, grace_s=grace_s)
 
     async def start(self) -> None:
-        """Start the worker of this process, if it has one; in the app's event loop.
+        """Check the tasks and the queue's place, and start the worker if this process has one; in the app's loop.
 
         Raises:
             DefinitionError: a task whose arguments cannot be stored.
+            SettingsError: a queue that cannot lie where it does.
             QueueError: the queue cannot be used.
         """
         tasks = self.registry.queue_tasks()
-        if self._kind is None or not tasks:
-            return
         for task in tasks:
             _ = task.arguments.model  # what cannot be stored is said at start, not at the first send
-        await asyncio.to_thread(self._open)
+        if tasks:
+            await asyncio.to_thread(self._open)  # and so is a place where no queue can be
+        if self._kind is None or not tasks:
+            return
         self._threads = Threads(self.limits.sync_threads, name="twolane-task")
         self._worker = self._make_worker(self._kind, self._threads)
         try:

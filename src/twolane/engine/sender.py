@@ -94,7 +94,7 @@ class Sender:
 
     def prepare(
         self,
-        sendable: Sendable[Any],
+        sendable: Sendable[...],
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
         *,

@@ -286,7 +286,7 @@ def _uuid(value: str) -> str:
         raise ValueError(f"id takes a UUID as text, not {value!r}") from None
 
 
-def checked(registry: Registry, sendable: Any) -> Sendable[Any]:
+def checked(registry: Registry, sendable: Any) -> Sendable[...]:
     """What was given to `add_task` or `send`, if it is a task of this registry.
 
     Raises:

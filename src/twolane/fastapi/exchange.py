@@ -80,7 +80,7 @@ class Exchange:
         self._send = send
         self._answered = False
 
-    def add(self, sendable: Sendable[Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ticket:
+    def add(self, sendable: Sendable[...], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ticket:
         """Add a task to the batch; safe from any thread.
 
         Raises:
@@ -103,7 +103,7 @@ class Exchange:
                 batch.sends.append(item)
         return item.ticket
 
-    def _check_open(self, sendable: Sendable[Any]) -> None:
+    def _check_open(self, sendable: Sendable[...]) -> None:
         if self.closed is not None:
             raise UsageError(
                 f"task {sendable.task.name} cannot be added {self.closed}: its fate hangs on an answer that "

@@ -9,6 +9,9 @@ from typing import Any
 MAX_PAUSE_S = 11 * 3600.0
 """The longest pause before a retry on every backend: SQS holds a message for 12 h in all."""
 
+MAX_CRASHES = 100
+"""So many deliveries of one message may end with their process, whatever progress they made."""
+
 UNKNOWN_TASK_PAUSE_S = 30.0
 """How long a message that this worker does not understand waits before it is tried again."""
 

@@ -24,6 +24,6 @@ class Installed(Protocol):
         """What holds."""
         ...
 
-    def checked(self, task: Any) -> Sendable[Any]:
+    def checked(self, task: Any) -> Sendable[...]:
         """The task, if it is one of these."""
         ...

@@ -8,25 +8,21 @@ process (capability `durable`).
 from __future__ import annotations
 
 import json
-import re
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from twolane.backends.memory.records import Alert, MemoryRecords, Row
+from twolane.backends.memory.records import Alert, MemoryRecords, Row, pending_twin
 from twolane.contracts import queue as q
 from twolane.contracts.clock import Clock
+from twolane.values.body import check_body
 from twolane.values.errors import SendRefused
 from twolane.values.outcome import Failure, Reason
-from twolane.values.policy import MAX_PAUSE_S
+from twolane.values.policy import MAX_CRASHES, MAX_PAUSE_S
 from twolane.values.record import FINISHED, OwedAlert, Record, State
 
-MAX_CRASHES = 100
-"""So many crashes end a message even if each made progress: a crash loop is an end state."""
-
-_PENDING = frozenset({State.WAITING, State.RUNNING})
-_BODY = re.compile(r"[\t\r\n -~]*")
 _SETTLING = (
     q.AckDelivery,
     q.RetryDelivery,
@@ -76,9 +72,10 @@ class MemoryQueue(MemoryRecords):
 
     def flush(self, entries: Sequence[q.Entry[Any]]) -> list[Any]:
         with self._lock:
+            self._woken = False
             answers = [self._carry_out(entry) for entry in entries]
-            woken, self._woken = list(self._listeners.values()) if self._woken else [], False
-        for on_visible in woken:
+            listeners = list(self._listeners.values()) if self._woken else []
+        for on_visible in listeners:
             on_visible()
         return answers
 
@@ -115,18 +112,23 @@ class MemoryQueue(MemoryRecords):
 
     def _send(self, messages: Iterable[q.Outgoing]) -> tuple[q.Sent, ...]:
         fresh: dict[str, Row] = {}
-        answers = tuple(self._admit(message, fresh) for message in messages)
+        names = dict(self._aliases)
+        answers = tuple(self._admit(message, fresh, names) for message in messages)
         self._rows |= fresh
+        self._aliases = names
         return answers
 
-    def _admit(self, message: q.Outgoing, fresh: dict[str, Row]) -> q.Sent:
-        _check_body(message.id, message.body, self.max_body_bytes)
-        rows = self._rows | fresh
+    def _admit(self, message: q.Outgoing, fresh: dict[str, Row], names: dict[str, str]) -> q.Sent:
+        if message.unique_key is not None and message.id in names:
+            return q.Sent(names[message.id], duplicate=True)
+        check_body(message.body, self.max_body_bytes, message.id)
+        rows = ChainMap(fresh, self._rows)
         if stored := rows.get(message.id):
             if stored.message.digest != message.digest:
                 raise SendRefused(f"id {message.id} is stored with another task or arguments", [message.id])
             return q.Sent(message.id, duplicate=True)
-        if twin := _pending_twin(rows.values(), message):
+        if twin := pending_twin(rows.values(), message):
+            names[message.id] = twin
             return q.Sent(twin, duplicate=True)
         record = Record(
             message.id,
@@ -223,17 +225,16 @@ class MemoryQueue(MemoryRecords):
         row = self._held(entry.receipt)
         if row is None:
             return q.Settled(held=False)
-        after_s = min(max(getattr(entry, "after_s", 0.0), 0.0), MAX_PAUSE_S)
         match entry:
             case q.AckDelivery():
                 self._ack(row, entry)
             case q.RetryDelivery():
-                row.waits_since = None
+                row.waits_since, row.suspect = None, False
                 row.note(entry.outcome, entry.failure)
-                self._back(row, after_s, charge=True)
+                return self._pause(row, entry.after_s, charge=True)
             case q.WaitDelivery():
                 row.waits_since = row.waits_since or self._now()
-                self._back(row, after_s)
+                return self._pause(row, entry.after_s)
             case q.DeadLetterDelivery():
                 row.note(entry.outcome, entry.failure)
                 self._bury(row, entry.reason, entry.public)
@@ -241,7 +242,7 @@ class MemoryQueue(MemoryRecords):
                 self._end(row, State.CANCELLED)
             case _:
                 self._back(row)
-        return q.Settled(held=True, after_s=after_s if after_s < getattr(entry, "after_s", 0.0) else None)
+        return q.Settled(held=True)
 
     def _ack(self, row: Row, entry: q.AckDelivery) -> None:
         before, receipt = row.record, row.receipt
@@ -251,6 +252,11 @@ class MemoryQueue(MemoryRecords):
         except SendRefused:
             row.record, row.receipt = before, receipt
             raise
+
+    def _pause(self, row: Row, asked_s: float, *, charge: bool = False) -> q.Settled:
+        after_s = min(max(asked_s, 0.0), MAX_PAUSE_S)
+        self._back(row, after_s, charge=charge)
+        return q.Settled(held=True, after_s=after_s if after_s < asked_s else None)
 
     def _back(self, row: Row, after_s: float = 0.0, *, charge: bool = False) -> None:
         """Waiting again; one whose cancellation was asked for ends here."""
@@ -289,10 +295,10 @@ class MemoryQueue(MemoryRecords):
         return row.record.state
 
     def _redrive(self, row: Row, entry: q.Redrive) -> None:
-        if twin := _pending_twin(self._rows.values(), row.message):
+        if twin := pending_twin(self._rows.values(), row.message):
             raise SendRefused(f"{entry.id} stays dead: {twin} waits or runs under its unique key", [entry.id])
         if entry.body is not None:
-            _check_body(entry.id, entry.body, self.max_body_bytes)
+            check_body(entry.body, self.max_body_bytes, entry.id)
             row.message = replace(row.message, body=entry.body, digest=entry.digest or row.message.digest)
             row.change(cursor=None, done=None, total=None, progressed_at=None)
         row.suspect, row.waits_since = False, None
@@ -317,19 +323,18 @@ class MemoryQueue(MemoryRecords):
         dead = tuple(worker for worker in self._workers if worker in self._crashed)
         self._crashed.clear()
         crashed = [row for worker in dead for row in self._running_on(worker)]
-        expired = [row for row in self._rows.values() if row.receipt and row.record.visible_at <= now]
         for worker in dead:
-            self._workers.pop(worker, None)
+            del self._workers[worker]
         for row in crashed:
             self._after_crash(row)
+        expired = [row for row in self._rows.values() if row.receipt and row.record.visible_at <= now]
         for row in expired:
-            if row.receipt:
-                self._after_expiry(row)
-        touched = {row.record.id: row.record.state for row in (*crashed, *expired)}
-        buried = list(touched.values()).count(State.DEAD)
+            self._after_expiry(row)
+        ended = [*crashed, *expired]
+        buried = sum(row.record.state is State.DEAD for row in ended)
         ready = [row for row in self._rows.values() if row.suspect and row.record.state is State.WAITING]
         suspects = sum(row.record.visible_at <= now for row in ready)
-        return q.Reaped(dead, freed=len(touched) - buried, buried=buried, suspects=suspects)
+        return q.Reaped(dead, freed=len(ended) - buried, buried=buried, suspects=suspects)
 
     def _after_crash(self, row: Row) -> None:
         """Suspect from now on; charged only if it ran alone and got no further."""
@@ -379,6 +384,7 @@ class MemoryQueue(MemoryRecords):
         old = [each for each in finished if (each.finished_at or 0.0) <= until and each.id not in owed]
         for record in old[: entry.limit]:
             del self._rows[record.id]
+            self._aliases = {alias: name for alias, name in self._aliases.items() if name != record.id}
             self._pruned[record.state] += 1
         self._alerts = [alert for alert in self._alerts if alert.row.record.id in self._rows]
         return len(old[: entry.limit])
@@ -387,22 +393,3 @@ class MemoryQueue(MemoryRecords):
 def _as_json(value: Any) -> Any:
     """What JSON makes of it, as in a queue that stores text."""
     return json.loads(json.dumps(value, allow_nan=False))
-
-
-def _check_body(message_id: str, body: str, max_bytes: int) -> None:
-    """L14."""
-    if len(body) > max_bytes:
-        raise SendRefused(
-            f"{message_id}: a body of {len(body)} bytes, the limit is {max_bytes}", [message_id]
-        )
-    if not _BODY.fullmatch(body):
-        raise SendRefused(f"{message_id}: a body is printable ASCII, tab and line ends", [message_id])
-
-
-def _pending_twin(rows: Iterable[Row], message: q.Outgoing) -> str | None:
-    """The id of the message of this task that waits or runs under this message's unique key."""
-    wanted = (message.task, message.unique_key)
-    pending = (row.record for row in rows if row.record.state in _PENDING)
-    return next(
-        (each.id for each in pending if each.unique_key and (each.task, each.unique_key) == wanted), None
-    )

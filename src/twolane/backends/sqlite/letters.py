@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from twolane.backends.sqlite.sends import check_body
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.contracts.queue import CancelMessage, Discard, Redrive
+from twolane.values.body import check_body
 from twolane.values.errors import SendRefused
 from twolane.values.record import State
 

@@ -12,9 +12,7 @@ from twolane.backends.sqlite.transitions import bury, give_back, note_attempt
 from twolane.backends.sqlite.workers import RUNNING_OF_WORKER
 from twolane.contracts.queue import Reap, Reaped
 from twolane.values.outcome import Failure, Reason
-
-MAX_CRASHES = 100
-"""So many deliveries of one message may end with their process, whatever progress they made."""
+from twolane.values.policy import MAX_CRASHES
 
 SUSPECTS = "SELECT count(*) FROM messages WHERE state = 'waiting' AND suspect = 1 AND visible_at <= ?"
 

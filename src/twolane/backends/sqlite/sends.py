@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.contracts.queue import Outgoing, Send, Sent
+from twolane.values.body import check_body
 from twolane.values.errors import SendRefused
-
-_ALPHABET = re.compile(r"[\t\n\r -~]*")
 
 _INSERT = """
     INSERT INTO messages (id, queue, task, digest, sent_at, visible_at, max_attempts, unique_key, parent)
@@ -30,27 +27,9 @@ def store(tx: Transaction, messages: tuple[Outgoing, ...]) -> tuple[Sent, ...]:
     return tuple([_store(tx, message) for message in messages])
 
 
-def check_body(body: str, limit_bytes: int, message_id: str) -> None:
-    """See that a body keeps to the alphabet and the limit (L14).
-
-    Raises:
-        SendRefused: it does not.
-    """
-    if not (body.isascii() and (body.isprintable() or _ALPHABET.fullmatch(body))):
-        raise SendRefused(
-            f"message {message_id}: the body holds characters outside printable ASCII, tab and line ends; "
-            "nothing was stored",
-            [message_id],
-        )
-    if len(body) > limit_bytes:
-        raise SendRefused(
-            f"message {message_id}: the body has {len(body)} bytes, the limit is {limit_bytes}: "
-            "nothing was stored; keep large data in a blob",
-            [message_id],
-        )
-
-
 def _store(tx: Transaction, message: Outgoing) -> Sent:
+    if message.unique_key is not None and (stored := _named(tx, message.id)) is not None:
+        return stored
     check_body(message.body, tx.max_body_bytes, message.id)
     cursor = tx.connection.execute(
         _INSERT,
@@ -87,11 +66,20 @@ def _stored_before(tx: Transaction, message: Outgoing) -> Sent:
                 [message.id],
             )
         return Sent(message.id, duplicate=True)
-    (other,) = tx.connection.execute(
+    seq, other = tx.connection.execute(
         """
-        SELECT id FROM messages
+        SELECT seq, id FROM messages
         WHERE task = ? AND unique_key = ? AND unique_key IS NOT NULL AND state IN ('waiting', 'running')
         """,
         (message.task, message.unique_key),
     ).fetchone()
+    tx.connection.execute("INSERT INTO aliases (id, seq) VALUES (?, ?)", (message.id, seq))
     return Sent(other, duplicate=True)
+
+
+def _named(tx: Transaction, alias: str) -> Sent | None:
+    """The message an earlier send under a unique key became, whose ticket said this id."""
+    row = tx.connection.execute(
+        "SELECT messages.id FROM aliases JOIN messages USING (seq) WHERE aliases.id = ?", (alias,)
+    ).fetchone()
+    return None if row is None else Sent(row[0], duplicate=True)

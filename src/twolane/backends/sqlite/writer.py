@@ -74,6 +74,14 @@ class Writer:
             raise opening.explain(error, self._path) from error
         self._keep_log_short(connection)
 
+    def roll_back(self) -> None:
+        """End the transaction as if nothing had been done."""
+        try:
+            if self._connection is not None and self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self.drop()
+
     def end(self) -> None:
         """Release the lock."""
         self._lock.release()

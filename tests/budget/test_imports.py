@@ -1,0 +1,93 @@
+"""What loads when: `import twolane` takes the standard library only, and little of it (DESIGN.md section 8).
+
+Each question is asked in a fresh interpreter: here everything is loaded already.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+FLOOR = "import asyncio, dataclasses, inspect, json, sqlite3"
+"""What any queue on asyncio and SQLite needs of the standard library."""
+
+DEFINE = """
+import twolane
+tasks = twolane.Tasks()
+
+@tasks.task(if_lost="ignore")
+async def send_welcome_email(email: str) -> None: ...
+
+@tasks.task(if_lost="alert", max_attempts=5)
+def import_flights(ctx: twolane.TaskContext, upload: twolane.Blob, customer_id: int) -> None: ...
+"""
+
+
+def loaded_by(script: str) -> set[str]:
+    """The modules that a script loads in a fresh interpreter, beyond those of its start."""
+    probe = (
+        "import sys\nbefore = set(sys.modules)\n"
+        f"{script}\n"
+        "print(*sorted(set(sys.modules) - before), sep='\\n')"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", probe],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return set(run.stdout.split())
+
+
+def own(modules: set[str]) -> set[str]:
+    return {name for name in modules if name.partition(".")[0] == "twolane"}
+
+
+def third_party(modules: set[str]) -> set[str]:
+    return {name for name in modules - own(modules) if name.partition(".")[0] not in sys.stdlib_module_names}
+
+
+@pytest.mark.parametrize("script", ["import twolane", DEFINE], ids=["import", "define"])
+def test_nothing_but_the_standard_library_is_loaded(script: str) -> None:
+    assert third_party(loaded_by(script)) == set()
+
+
+def test_importing_loads_no_more_than_typing_does() -> None:
+    loaded = loaded_by("import twolane")
+
+    assert len(own(loaded)) <= 2
+    assert len(loaded) <= 1.2 * len(loaded_by("import contextlib, typing"))
+
+
+def test_defining_tasks_loads_little_more_than_any_queue_needs() -> None:
+    loaded = loaded_by(DEFINE)
+    stdlib = loaded - own(loaded)
+
+    assert len(stdlib) <= 1.2 * len(loaded_by(FLOOR))
+    assert len(own(loaded)) <= 0.25 * len(stdlib)
+
+
+def test_fastapi_is_loaded_at_its_door() -> None:
+    assert "fastapi" in loaded_by("from twolane import Lanes")
+
+
+@pytest.mark.parametrize("module", ["rich", "typer", "sqlite3", "uvicorn", "hypothesis", "pytest"])
+def test_the_door_of_fastapi_loads_nothing_of_the_others(module: str) -> None:
+    assert module not in loaded_by("from twolane import Lanes, Tasks")
+
+
+@pytest.mark.parametrize("name", ["values", "contracts", "engine", "backends", "wiring"])
+def test_the_floors_below_the_doors_load_the_standard_library_only(name: str) -> None:
+    """But for pydantic, which the engine loads when arguments are first bound."""
+    script = f"""
+import importlib, pkgutil, twolane.{name} as floor
+for module in pkgutil.walk_packages(floor.__path__, floor.__name__ + "."):
+    importlib.import_module(module.name)
+"""
+    assert third_party(loaded_by(script)) == set()
