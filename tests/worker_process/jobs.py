@@ -117,3 +117,12 @@ async def background(gate: str) -> None:
 @tasks.task(if_lost="alert", name="starts_background")
 async def starts_background(gate: str) -> None:
     await tasks.send(background, gate)
+
+
+@tasks.task(if_lost="alert", name="goes_on")
+def goes_on(ctx: TaskContext) -> None:
+    for number in range(1, 1_000_000):
+        ctx.checkpoint(number, done=number)
+        if number == 1:
+            write("goes_on")
+        time.sleep(0.005)
