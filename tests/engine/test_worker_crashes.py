@@ -182,7 +182,7 @@ def test_a_busy_worker_makes_room_for_a_suspect_that_waits_too_long(
 
     async def noted(worker: Working) -> None:
         """Wait until a poll has seen that a suspect waits."""
-        while worker.runtime._worker._suspects_since is None:  # noqa: ASYNC110
+        while worker.runtime._worker._suspects_since is None:
             await asyncio.sleep(OFTEN_S)
 
     asyncio.run(main())
@@ -254,7 +254,7 @@ def test_the_death_of_a_neighbour_is_told(
             await asyncio.to_thread(neighbour.send, one)
             await worker.steps.until("settled", 1)
             await asyncio.to_thread(neighbour.crash)
-            while "worker neighbour died without a word" not in caplog.text:  # noqa: ASYNC110
+            while "worker neighbour died without a word" not in caplog.text:
                 await asyncio.sleep(OFTEN_S)
 
     asyncio.run(main())
