@@ -100,6 +100,37 @@ def test_a_unique_key_holds_while_its_message_waits_or_runs(house: House) -> Non
     assert house.send(unique_key="k") != first
 
 
+def test_the_id_of_a_send_that_met_its_unique_key_names_the_stored_message(house: House) -> None:
+    stored = house.send(unique_key="k")
+    met = house.outgoing(unique_key="k")
+    assert house.do(Send((met,))) == (Sent(stored, duplicate=True),)
+
+    assert house.record(met.id).id == stored
+    house.do(AckDelivery(house.take().receipt))
+    assert house.do(Send((met,))) == (Sent(stored, duplicate=True),), (
+        "ids are remembered as long as the record"
+    )
+    assert house.record(met.id).state is State.DONE
+
+    house.clock.advance(8)
+    assert house.do(Prune(keep_s=7)) == 1
+    assert house.records.get(met.id) is None
+
+
+def test_a_suspect_that_fails_without_a_crash_is_one_no_more(house: House) -> None:
+    house.register("w")
+    house.send()
+    house.take(worker="w")
+    house.crash("w")
+    house.do(Reap())
+    alone = house.take(worker="v")
+    assert alone.alone
+
+    house.do(RetryDelivery(alone.receipt, 0, FAILURE))
+
+    assert not house.take(worker="v", idle=False).alone
+
+
 def test_a_unique_key_holds_within_one_batch(house: House) -> None:
     first, second = house.outgoing(unique_key="k"), house.outgoing(unique_key="k")
 

@@ -6,7 +6,8 @@ from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
 
-from twolane.backends.sqlite import SqliteRecords
+from twolane.backends.sqlite import SqliteQueue, SqliteRecords
+from twolane.contracts.queue import Discard
 from twolane.values.record import State
 from twolane.wiring.clock import SystemClock
 
@@ -44,11 +45,16 @@ def _settle(records: SqliteRecords, folder: Path, killed: set[int]) -> dict[str,
     accepted_is_the_sum(records)
     stats = records.stats()
     ledger = {words[0]: words[1] for words in lines(folder, "ledger")}
+    cancelled = {words[0] for words in lines(folder, "cancelled")}
     for message_id, task in ledger.items():
         record = records.get(message_id)
         assert record is not None, f"LOST: {task} {message_id} was accepted and is nowhere"
         if (reason := DEATHS.get(task)) is not None:
             assert (record.state, record.reason) == (State.DEAD, reason), record
+        elif message_id in cancelled:
+            assert record.state is State.CANCELLED, record
+        elif task == "perhaps":
+            assert record.state in (State.DONE, State.CANCELLED), record
         else:
             assert record.state is State.DONE, record
     assert stats.accepted >= len(ledger)
@@ -57,9 +63,25 @@ def _settle(records: SqliteRecords, folder: Path, killed: set[int]) -> dict[str,
     assert stats.told_alerts == len(dead), "every death is told"
     for letter in dead:
         assert letter.attempts, f"a dead letter without a word of why: {letter}"
+    ran = {words[0] for words in lines(folder, "effects")}
+    assert not ran & cancelled, "a message that was cancelled while it waited has run"
     again = _duplicates(folder, killed)
     _progress(folder)
+    _discard_one(records, folder)
     return {"accepted": stats.accepted, "dead": len(dead), "kills": len(killed), "again": again}
+
+
+def _discard_one(records: SqliteRecords, folder: Path) -> None:
+    """A human discards a dead letter: the sum holds, with one discarded."""
+    letter = records.list_dead(limit=1)
+    if not letter:
+        return
+    queue = SqliteQueue(folder / "queue.db", clock=SystemClock())
+    assert queue.flush([Discard(letter[0].record.id)]) == [State.DISCARDED]
+    queue.close()
+    accepted_is_the_sum(records)
+    discarded = sum(each.counts.get(State.DISCARDED, 0) for each in records.stats().queues.values())
+    assert discarded == 1
 
 
 def _duplicates(folder: Path, killed: set[int]) -> int:

@@ -14,12 +14,14 @@ import sys
 from pathlib import Path
 
 from twolane import Backoff, RetryLater, TaskContext, Tasks
-from twolane.contracts.queue import Delivery, Outgoing, Send
+from twolane.contracts.queue import CancelMessage, Delivery, Outgoing, Send
+from twolane.values.record import State
 
 FOLDER = Path(os.environ["TWOLANE_KILL_FOLDER"])
 NOW = Backoff(base_s=0.0)
 tasks = Tasks(queue=f"sqlite:///{FOLDER / 'queue.db'}")
 UNREADABLE = 2
+CANCEL_WITHIN_S = 1.0
 
 
 def write_down(file: str, *words: object) -> None:
@@ -90,8 +92,14 @@ async def client(messages: int) -> None:
                     ticket = await tasks.send(note_async, f"number {number}")
                 case 8:
                     ticket = await tasks.send(steps, 5)
-                case 9 | 10:
+                case 9:
                     ticket = await tasks.send(raises_once)
+                case 10:
+                    ticket = await tasks.send(note.options(delay_s=CANCEL_WITHIN_S), "perhaps")
+                    write_down("ledger", ticket.id, "perhaps")
+                    if await tasks.runtime.batcher.ask(CancelMessage(ticket.id)) is State.CANCELLED:
+                        write_down("cancelled", ticket.id)
+                    continue
                 case _:
                     ticket = await tasks.send(always_raises)
             write_down("ledger", ticket.id, ticket.task)

@@ -12,20 +12,13 @@ from twolane.values.record import State
 
 
 def test_each_app_claims_only_the_names_it_knows(place: Place, jobs: Any, others: Any, start: Any) -> None:
-    mine = jobs.tasks.send_blocking(jobs.note, "mine")
-    theirs = others.tasks.send_blocking(others.others, "theirs")
     first = start("jobs:app").until_ready()
-    place.until_state(mine.id, State.DONE)
-    assert place.record(theirs.id).deliveries <= 1  # a stranger may have been looked at, under patience
     second = start("others:tasks").until_ready()
-    place.until_state(theirs.id, State.DONE)
-    assert place.journal("note")[0][0] == first.child
-    assert place.journal("others")[0][0] == second.child
     for number in range(20):
         jobs.tasks.send_blocking(jobs.note, str(number))
         others.tasks.send_blocking(others.others, str(number))
-    place.until_written("note", 21)
-    place.until_written("others", 21)
+    place.until_written("note", 20)
+    place.until_written("others", 20)
     assert {pid for pid, _ in place.journal("note")} == {first.child}
     assert {pid for pid, _ in place.journal("others")} == {second.child}
     assert first.stop() == second.stop() == 0

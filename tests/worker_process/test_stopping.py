@@ -148,8 +148,7 @@ def test_a_second_signal_during_the_apps_start_gives_it_up(place: Place, start: 
         "from jobs import note, tasks, write\n"
         "@asynccontextmanager\nasync def lifespan(app):\n"
         "    write('starts')\n    try: await asyncio.Event().wait()\n    finally: write('cleans')\n    yield\n"
-        "app = FastAPI(lifespan=lifespan)\ntasks.app = app\n"
-        "app.state.twolane = tasks\n"
+        "app = FastAPI(lifespan=lifespan)\napp.state.twolane = tasks\n"
     )
     worker = start("mine:app", app_dir=tmp_path, PYTHONPATH=_with(Path(__file__).parent))
     place.until_written("starts")

@@ -59,13 +59,20 @@ class Child:
     Args:
         orders: passed on unread.
         events: where `ready` and its exit status go.
+
+    Raises:
+        OSError: the system has no room for another process.
     """
 
     def __init__(self, orders: str, events: SimpleQueue[Event]) -> None:
         self._socket, theirs = socket.socketpair()
-        command = [sys.executable, "-P", "-m", "twolane.cli.worker_child", orders, str(theirs.fileno())]
         with theirs:
-            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603
+            command = [sys.executable, "-P", "-m", "twolane.cli.worker_child", orders, str(theirs.fileno())]
+            try:
+                self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603
+            except OSError:
+                self._socket.close()
+                raise
         self.pid = self._process.pid
         self.started_at = time.monotonic()
         self.ready = False
@@ -111,15 +118,25 @@ class Parent:
         for number in STOP_SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and `&` of a script mean it
                 signal.signal(number, lambda _number, _frame: self._events.put("stop"))
-        while True:
+        code = None
+        while code is None:
+            code = self._run_one()
+        return code
+
+    def _run_one(self) -> int | None:
+        """Run one worker process to its end and wait for the time of the next; the exit code if there is none."""
+        try:
             child = Child(self._orders, self._events)
-            status = self._attend(child)
-            if self._signals or not self._has_been_ready:
-                return self._last_word(child, status)
-            if status == exits.REPLACE:
-                log.warning("worker process %d asks to be replaced; another is started at once", child.pid)
-            elif not self._pause(child, status):
-                return exits.OK
+        except OSError as error:
+            return self._pause(f"a worker process cannot be started: {error}", 0.0)
+        status = self._attend(child)
+        if self._signals or not self._has_been_ready:
+            return self._last_word(child, status)
+        if status == exits.REPLACE:
+            log.warning("worker process %d asks to be replaced; another is started at once", child.pid)
+            return None
+        what = f"worker process {child.pid} {ended(status)}; what it ran is visible again"
+        return self._pause(what, time.monotonic() - child.started_at)
 
     def _attend(self, child: Child) -> int:
         """Live with a child until it ends."""
@@ -153,18 +170,15 @@ class Parent:
             return exits.NOT_DRAINED
         return exits.OK
 
-    def _pause(self, child: Child, status: int) -> bool:
-        """Wait before the next start; False: told to stop meanwhile."""
-        self._pause_s = next_pause_s(self._pause_s, time.monotonic() - child.started_at)
-        log.error(
-            "worker process %d %s; what it ran is visible again; another is started in %g s",
-            child.pid, ended(status), self._pause_s,
-        )  # fmt: skip
+    def _pause(self, what: str, lived_s: float) -> int | None:
+        """Say what happened and wait before the next start; the exit code if told to stop meanwhile."""
+        self._pause_s = next_pause_s(self._pause_s, lived_s)
+        log.error("%s; another is started in %g s", what, self._pause_s)
         try:
             self._events.get(timeout=self._pause_s)
         except Empty:
-            return True
-        return False
+            return None
+        return exits.OK
 
 
 def ended(status: int) -> str:

@@ -76,7 +76,8 @@ class Outgoing:
 class Sent:
     """What became of one message of a send: `id` is the stored one's, which is another's if `duplicate`.
 
-    A duplicate is a second send of a stored id, or of a unique key that waits or runs.
+    A duplicate is a second send of a stored id, or of a unique key that waits or runs. The id of the latter
+    is remembered as another name of the stored message: its record is found by it.
     """
 
     id: str
@@ -220,7 +221,10 @@ class AckDelivery(Entry[Settled]):
 
 @dataclass(frozen=True, slots=True)
 class RetryDelivery(Entry[Settled]):
-    """Visible again, not before `after_s` (L6); uses up an attempt and keeps the failure."""
+    """Visible again, not before `after_s` (L6); uses up an attempt and keeps the failure.
+
+    A suspect is one no more: its process has survived the attempt.
+    """
 
     receipt: str
     after_s: float

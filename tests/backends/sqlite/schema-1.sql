@@ -9,6 +9,11 @@ CREATE TABLE alerts (
     ) STRICT
     ;
 INSERT INTO "alerts" VALUES(1,1,1800000000.0,0,0.0,NULL);
+CREATE TABLE aliases (
+        id TEXT PRIMARY KEY,
+        seq INTEGER NOT NULL REFERENCES messages (seq) ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID
+    ;
 CREATE TABLE attempts (
         entry INTEGER PRIMARY KEY,
         seq INTEGER NOT NULL REFERENCES messages (seq) ON DELETE CASCADE,
@@ -111,6 +116,7 @@ CREATE INDEX not_understood ON messages (queue) WHERE state = 'waiting' AND wait
 CREATE UNIQUE INDEX unique_while_open ON messages (task, unique_key)
     WHERE unique_key IS NOT NULL AND state IN ('waiting', 'running')
     ;
+CREATE INDEX aliases_of ON aliases (seq);
 CREATE INDEX attempts_of ON attempts (seq);
 CREATE INDEX alerts_of ON alerts (seq);
 CREATE INDEX alerts_owed ON alerts (number) WHERE told_at IS NULL;

@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from twolane.backends.memory.records import Alert, MemoryRecords, Row
+from twolane.backends.memory.records import Alert, MemoryRecords, Row, pending_twin
 from twolane.contracts import queue as q
 from twolane.contracts.clock import Clock
 from twolane.values.body import check_body
@@ -23,7 +23,6 @@ from twolane.values.outcome import Failure, Reason
 from twolane.values.policy import MAX_CRASHES, MAX_PAUSE_S
 from twolane.values.record import FINISHED, OwedAlert, Record, State
 
-_PENDING = frozenset({State.WAITING, State.RUNNING})
 _SETTLING = (
     q.AckDelivery,
     q.RetryDelivery,
@@ -113,18 +112,23 @@ class MemoryQueue(MemoryRecords):
 
     def _send(self, messages: Iterable[q.Outgoing]) -> tuple[q.Sent, ...]:
         fresh: dict[str, Row] = {}
-        answers = tuple(self._admit(message, fresh) for message in messages)
+        names = dict(self._aliases)
+        answers = tuple(self._admit(message, fresh, names) for message in messages)
         self._rows |= fresh
+        self._aliases = names
         return answers
 
-    def _admit(self, message: q.Outgoing, fresh: dict[str, Row]) -> q.Sent:
+    def _admit(self, message: q.Outgoing, fresh: dict[str, Row], names: dict[str, str]) -> q.Sent:
+        if message.unique_key is not None and message.id in names:
+            return q.Sent(names[message.id], duplicate=True)
         check_body(message.body, self.max_body_bytes, message.id)
         rows = ChainMap(fresh, self._rows)
         if stored := rows.get(message.id):
             if stored.message.digest != message.digest:
                 raise SendRefused(f"id {message.id} is stored with another task or arguments", [message.id])
             return q.Sent(message.id, duplicate=True)
-        if twin := _pending_twin(rows.values(), message):
+        if twin := pending_twin(rows.values(), message):
+            names[message.id] = twin
             return q.Sent(twin, duplicate=True)
         record = Record(
             message.id,
@@ -225,7 +229,7 @@ class MemoryQueue(MemoryRecords):
             case q.AckDelivery():
                 self._ack(row, entry)
             case q.RetryDelivery():
-                row.waits_since = None
+                row.waits_since, row.suspect = None, False
                 row.note(entry.outcome, entry.failure)
                 return self._pause(row, entry.after_s, charge=True)
             case q.WaitDelivery():
@@ -291,7 +295,7 @@ class MemoryQueue(MemoryRecords):
         return row.record.state
 
     def _redrive(self, row: Row, entry: q.Redrive) -> None:
-        if twin := _pending_twin(self._rows.values(), row.message):
+        if twin := pending_twin(self._rows.values(), row.message):
             raise SendRefused(f"{entry.id} stays dead: {twin} waits or runs under its unique key", [entry.id])
         if entry.body is not None:
             check_body(entry.body, self.max_body_bytes, entry.id)
@@ -380,6 +384,7 @@ class MemoryQueue(MemoryRecords):
         old = [each for each in finished if (each.finished_at or 0.0) <= until and each.id not in owed]
         for record in old[: entry.limit]:
             del self._rows[record.id]
+            self._aliases = {alias: name for alias, name in self._aliases.items() if name != record.id}
             self._pruned[record.state] += 1
         self._alerts = [alert for alert in self._alerts if alert.row.record.id in self._rows]
         return len(old[: entry.limit])
@@ -388,12 +393,3 @@ class MemoryQueue(MemoryRecords):
 def _as_json(value: Any) -> Any:
     """What JSON makes of it, as in a queue that stores text."""
     return json.loads(json.dumps(value, allow_nan=False))
-
-
-def _pending_twin(rows: Iterable[Row], message: q.Outgoing) -> str | None:
-    """The id of the message of this task that waits or runs under this message's unique key."""
-    wanted = (message.task, message.unique_key)
-    if message.unique_key is None:
-        return None
-    pending = (row.record for row in rows if row.record.state in _PENDING)
-    return next((each.id for each in pending if (each.task, each.unique_key) == wanted), None)

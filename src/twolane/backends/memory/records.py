@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -62,13 +63,14 @@ class MemoryRecords:
         self._now = clock.now
         self._lock = threading.Lock()
         self._rows: dict[str, Row] = {}
+        self._aliases: dict[str, str] = {}
         self._workers: dict[str, WorkerInfo] = {}
         self._alerts: list[Alert] = []
         self._pruned: Counter[State] = Counter()
 
     def get(self, message_id: str) -> Record | None:
         with self._lock:
-            row = self._rows.get(message_id)
+            row = self._rows.get(message_id) or self._rows.get(self._aliases.get(message_id, ""))
             return row.record if row else None
 
     def body(self, message_id: str) -> str | None:
@@ -126,3 +128,12 @@ class MemoryRecords:
     def blobs_in_use(self) -> frozenset[str]:
         with self._lock:
             return frozenset(key for row in self._rows.values() for key in row.message.blobs)
+
+
+def pending_twin(rows: Iterable[Row], message: Outgoing) -> str | None:
+    """The id of the message of this task that waits or runs under this message's unique key."""
+    wanted = (message.task, message.unique_key)
+    if message.unique_key is None:
+        return None
+    pending = (row.record for row in rows if row.record.state in (State.WAITING, State.RUNNING))
+    return next((each.id for each in pending if (each.task, each.unique_key) == wanted), None)

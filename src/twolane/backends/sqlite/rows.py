@@ -19,8 +19,14 @@ _RECORD = """
 
 
 def find_record(connection: sqlite3.Connection, message_id: str) -> Record | None:
-    """The record of one message."""
-    row = connection.execute(f"{_RECORD} WHERE id = ?", (message_id,)).fetchone()
+    """The record of one message, also by the id of a send that met it under its unique key."""
+    row = (
+        connection.execute(f"{_RECORD} WHERE id = ?", (message_id,)).fetchone()
+        or connection.execute(
+            f"{_RECORD} WHERE seq = (SELECT seq FROM aliases WHERE id = ?)",  # noqa: S608  (a constant)
+            (message_id,),
+        ).fetchone()
+    )
     return None if row is None else _record(row)
 
 

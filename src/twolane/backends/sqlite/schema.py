@@ -81,6 +81,13 @@ _FIRST = (
     ) {_STRICT_AND} WITHOUT ROWID
     """,
     f"""
+    CREATE TABLE aliases (
+        id TEXT PRIMARY KEY,
+        seq INTEGER NOT NULL REFERENCES messages (seq) ON DELETE CASCADE
+    ) {_STRICT_AND} WITHOUT ROWID
+    """,
+    "CREATE INDEX aliases_of ON aliases (seq)",
+    f"""
     CREATE TABLE attempts (
         entry INTEGER PRIMARY KEY,
         seq INTEGER NOT NULL REFERENCES messages (seq) ON DELETE CASCADE,

@@ -28,6 +28,8 @@ def store(tx: Transaction, messages: tuple[Outgoing, ...]) -> tuple[Sent, ...]:
 
 
 def _store(tx: Transaction, message: Outgoing) -> Sent:
+    if message.unique_key is not None and (stored := _named(tx, message.id)) is not None:
+        return stored
     check_body(message.body, tx.max_body_bytes, message.id)
     cursor = tx.connection.execute(
         _INSERT,
@@ -64,11 +66,20 @@ def _stored_before(tx: Transaction, message: Outgoing) -> Sent:
                 [message.id],
             )
         return Sent(message.id, duplicate=True)
-    (other,) = tx.connection.execute(
+    seq, other = tx.connection.execute(
         """
-        SELECT id FROM messages
+        SELECT seq, id FROM messages
         WHERE task = ? AND unique_key = ? AND unique_key IS NOT NULL AND state IN ('waiting', 'running')
         """,
         (message.task, message.unique_key),
     ).fetchone()
+    tx.connection.execute("INSERT INTO aliases (id, seq) VALUES (?, ?)", (message.id, seq))
     return Sent(other, duplicate=True)
+
+
+def _named(tx: Transaction, alias: str) -> Sent | None:
+    """The message an earlier send under a unique key became, whose ticket said this id."""
+    row = tx.connection.execute(
+        "SELECT messages.id FROM aliases JOIN messages USING (seq) WHERE aliases.id = ?", (alias,)
+    ).fetchone()
+    return None if row is None else Sent(row[0], duplicate=True)

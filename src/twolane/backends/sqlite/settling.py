@@ -37,13 +37,15 @@ def ack(tx: Transaction, entry: AckDelivery) -> Settled:
 
 
 def retry(tx: Transaction, entry: RetryDelivery) -> Settled:
-    """Visible again after a pause, one attempt later."""
+    """Visible again after a pause, one attempt later. Its process has survived it: it is no suspect any more."""
     seq = held_seq(tx, entry.receipt)
     if seq is None:
         return _STALE
     after_s = _capped(entry.after_s)
     note_attempt(tx, seq, entry.outcome, entry.failure)
-    tx.connection.execute("UPDATE messages SET waits_since = NULL WHERE seq = ?", (seq,))
+    tx.connection.execute(
+        "UPDATE messages SET waits_since = NULL, suspect = 0, alone = 0 WHERE seq = ?", (seq,)
+    )
     give_back(tx, seq, visible_at=tx.now + after_s, charge=True)
     return _with_cap(after_s, entry.after_s)
 
