@@ -164,6 +164,15 @@ class TestDeploy:
         shop.close()
 
 
+class TestTesting:
+    def test_its_tests_pass(self, run: Run, twolane: Any) -> None:
+        main = run("testing.md")
+        tests = [value for name, value in vars(main).items() if name.startswith("test_")]
+        assert len(tests) == 5
+        for test in tests:
+            test(twolane)
+
+
 def accepted(main: ModuleType) -> int:
     """How many messages the queue of a page's app has accepted."""
     try:
