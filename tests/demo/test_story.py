@@ -18,5 +18,5 @@ def test_kills_fall_far_enough_from_each_other_and_from_both_ends(seed: int) -> 
 
 
 def test_a_file_that_is_too_short_is_refused() -> None:
-    with pytest.raises(DemoFailed, match="the demo needs 10,000"):
+    with pytest.raises(DemoFailed, match="the demo needs 20,000"):
         random_rows(LEAST_ROWS - 1, random.Random(1))

@@ -170,6 +170,8 @@ def test_rejected_rows_come_in_pages(client: TestClient, imported: Imported) -> 
     url = f"/imports/{status['id']}/rejected"
     assert [each["line"] for each in client.get(url, params={"limit": 2}).json()] == [2, 3]
     assert [each["line"] for each in client.get(url, params={"after_line": 4}).json()] == [5, 6]
+    for wrong in ({"limit": -1}, {"after_line": 10**30}):
+        assert client.get(url, params=wrong).status_code == 422
 
 
 def test_the_same_file_twice_adds_no_flight(imported: Imported, tmp_path: Path) -> None:
@@ -211,13 +213,13 @@ def test_a_killed_import_goes_on_and_counts_nothing_twice(
     main: ModuleType, store: ModuleType, tmp_path: Path, *, saved: bool
 ) -> None:
     file = tmp_path / "flights.csv"
-    file.write_bytes(HEADER + b"".join(map(row, range(1, 3001))) + row(departed=b"x"))
+    file.write_bytes(HEADER + b"".join(map(row, range(1, 6001))) + row(departed=b"x"))
     upload = Blob(BlobRef("", file.stat().st_size, ""), lambda _: file.open("rb"))
     killed = Context(dies_at=2, saved=saved)
     with pytest.raises(Killed):
         main.import_flights(killed, upload)
-    assert query(tmp_path, "SELECT count(*) FROM flights") == [(2000,)]
+    assert query(tmp_path, "SELECT count(*) FROM flights") == [(4000,)]
     main.import_flights(Context(killed.cursor), upload)
-    assert query(tmp_path, "SELECT count(*) FROM flights") == [(3000,)]
+    assert query(tmp_path, "SELECT count(*) FROM flights") == [(6000,)]
     with store.opened() as db:
-        assert db.counts(killed.id) == (3000, 1)
+        assert db.counts(killed.id) == (6000, 1)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Form, HTTPException, Request, UploadFile
+from fastapi import Depends, FastAPI, Form, HTTPException, Query, Request, UploadFile
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from twolane import Lanes, Ticket, csvfile
@@ -16,6 +16,8 @@ app = FastAPI(title="Flights")
 tasks.install(app)
 trouble.add_to(tasks)  # for `make demo`
 
+Line = Annotated[int, Query(ge=0, le=10**12)]
+PageSize = Annotated[int, Query(ge=1, le=1000)]
 Email = Annotated[str, Form(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
 
 
@@ -62,10 +64,10 @@ def read_import(import_id: str) -> ImportStatus:
 
 
 @app.get("/imports/{import_id}/rejected")
-def read_rejected(import_id: str, after_line: int = 0, limit: int = 100) -> list[RejectedRow]:
+def read_rejected(import_id: str, after_line: Line = 0, limit: PageSize = 100) -> list[RejectedRow]:
     """The rows of an import that were not taken, a page at a time."""
     with store.opened() as db:
-        return db.rejected(import_id, after_line, min(limit, 1000))
+        return db.rejected(import_id, after_line, limit)
 
 
 @app.exception_handler(csvfile.CsvError)

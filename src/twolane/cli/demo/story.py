@@ -19,9 +19,9 @@ from twolane.values.record import DeadLetter, State
 
 KILLS = 3
 SUBSCRIBERS = ("ada@example.org", "grace@example.org", "katherine@example.org")
-LEAST_ROWS = 10_000
+LEAST_ROWS = 20_000
 """With fewer the import is over before anybody can kill its worker three times."""
-CHUNK_S = 0.03
+CHUNK_S = 0.05
 """About how long a chunk takes: a kill falls anywhere between two checkpoints."""
 FIRST, LAST = 0.05, 0.9
 """The kills fall into this part of the file, so that there is something before and behind each."""
