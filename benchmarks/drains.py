@@ -1,4 +1,4 @@
-"""Draining tasks that do nothing, with one worker of 10 slots."""
+"""Draining tasks that do nothing, with one worker of 10 slots; the sketch claims as many at a time."""
 
 import asyncio
 from pathlib import Path
@@ -7,7 +7,7 @@ from benchmarks import peers, sketch
 from benchmarks.measure import Report, Scale, at_least, interleave, rates, ratio
 from benchmarks.noop import Finish, make_database, make_tasks, send_all
 
-MANY, FEW = 4_000, 500
+MANY, FEW = 4_000, 1_000
 """Tasks a round, and for those who need a commit or two for each."""
 
 
@@ -27,16 +27,16 @@ async def _drain(tasks, noop, finish: Finish) -> None:
     await tasks.runtime.stop()
 
 
-def sketch_drain(folder: Path) -> float:
+def sketch_drain(folder: Path, batch: int = peers.SLOTS) -> float:
     connection = sketch.connect(make_database(folder))
-    sketch.insert(connection, ['{"number": 1}'] * MANY)
+    sketch.insert(connection, [sketch.envelope(1) for _ in range(MANY)])
     finish = Finish(MANY)
 
     async def noop(number: int) -> None:
         del number
         finish()
 
-    asyncio.run(sketch.drain(connection, noop))
+    asyncio.run(sketch.drain(connection, noop, batch))
     return finish.rate
 
 
@@ -45,6 +45,7 @@ def run(scale: Scale) -> Report:
         {
             "twolane": our_drain,
             "sketch": sketch_drain,
+            "sketch, claiming 100": lambda folder: sketch_drain(folder, 100),
             "huey": lambda folder: peers.huey_drains(folder, FEW),
             "persist-queue": lambda folder: peers.persist_queue_drains(folder, FEW),
         },

@@ -44,7 +44,7 @@ def one_row_commits(folder: Path) -> float:
     connection = sketch.connect(make_database(folder))
     began = time.perf_counter()
     for _ in range(FEW):
-        sketch.insert(connection, ['{"number": 1}'])
+        sketch.insert(connection, [sketch.envelope(1)])
     return FEW / (time.perf_counter() - began)
 
 

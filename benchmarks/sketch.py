@@ -1,7 +1,7 @@
 """The bare sketch: group commit and batch claim over the schema of a database that the product has made.
 
 No product code and no mercy: no retries, no leases, no errors, no other processes. What is left is what
-SQLite, asyncio and pydantic cost by themselves.
+SQLite, JSON, asyncio and pydantic cost by themselves.
 """
 
 import asyncio
@@ -28,19 +28,26 @@ class Arguments(BaseModel):
     number: int
 
 
+def envelope(number: int) -> tuple[str, str]:
+    message = str(uuid.uuid4())
+    policy = {"max_attempts": 5, "timeout_s": 300.0, "patience_s": 3600.0}
+    head = {"v": 1, "id": message, "task": "noop", "queue": "default", "sent_at": time.time(), "policy": policy}
+    return message, json.dumps({**head, "args": {"number": number}})
+
+
 def connect(database: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous = FULL")
     return connection
 
 
-def insert(connection: sqlite3.Connection, bodies: list[str]) -> None:
+def insert(connection: sqlite3.Connection, messages: list[tuple[str, str]]) -> None:
     now = time.time()
     connection.execute("BEGIN IMMEDIATE")
     (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()
-    rows = list(enumerate(bodies, last + 1))
-    connection.executemany(MESSAGE, [(seq, str(uuid.uuid4()), now, now) for seq, _ in rows])
-    connection.executemany("INSERT INTO bodies VALUES (?, ?)", rows)
+    rows = [(seq, *message) for seq, message in enumerate(messages, last + 1)]
+    connection.executemany(MESSAGE, [(seq, message_id, now, now) for seq, message_id, _ in rows])
+    connection.executemany("INSERT INTO bodies VALUES (?, ?)", [(seq, body) for seq, _, body in rows])
     connection.execute("COMMIT")
 
 
@@ -52,7 +59,7 @@ class GroupCommit:
 
     async def send(self, number: int) -> None:
         done = asyncio.get_running_loop().create_future()
-        self.arrivals.put((json.dumps({"number": number}), done))
+        self.arrivals.put((envelope(number), done))
         await done
 
     def run(self) -> None:
@@ -80,5 +87,5 @@ async def drain(
         done = []
         for seq, body in claimed:
             async with asyncio.timeout(300):
-                await fn(Arguments.model_validate_json(body).number)
+                await fn(Arguments.model_validate(json.loads(body)["args"]).number)
             done.append((time.time(), seq))

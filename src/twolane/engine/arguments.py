@@ -85,10 +85,10 @@ class Arguments:
             ArgumentsRefused: which argument does not fit, and why.
             DefinitionError: the signature cannot be stored as JSON at all.
         """
-        from pydantic import ValidationError
+        from pydantic_core import ValidationError
 
         try:
-            return self.model.model_validate(self.bind(args, kwargs))
+            return self.model.__pydantic_validator__.validate_python(self.bind(args, kwargs))
         except ValidationError as error:
             raise ArgumentsRefused(f"task {self._task}: {reasons(error)}; nothing was stored") from None
 
@@ -143,12 +143,14 @@ class Arguments:
         Raises:
             ArgumentsRefused: what is stored does not fit the signature.
         """
-        from pydantic import ValidationError
+        from pydantic_core import PydanticSerializationError, ValidationError, to_json
 
         try:
-            model = self.model.model_validate_json(json.dumps(values), context=context)
+            model = self.model.__pydantic_validator__.validate_json(to_json(values), context=context)
         except ValidationError as error:
             raise ArgumentsRefused(f"task {self._task}: {reasons(error)}") from None
+        except PydanticSerializationError as error:  # a lone surrogate, put in by hand
+            raise ArgumentsRefused(f"task {self._task}: what is stored is no JSON ({error})") from None
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
         for index, parameter in enumerate(self._parameters):

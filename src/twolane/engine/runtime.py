@@ -124,8 +124,9 @@ class Runtime:
             call = self.background.prepare(sendable.task, args, kwargs, id=self.new_id())
             self.background.start(call)
             return call.ticket
-        prepared = self.sender.prepare(sendable, args, kwargs)
-        (sent,) = await self.sender.store([prepared])
+        sender = self.sender
+        prepared = sender.prepare(sendable, args, kwargs)
+        (sent,) = await sender.store([prepared])
         return Ticket(id=sent.id, task=prepared.task.name, lane=Lane.QUEUE)
 
     def send_blocking(
