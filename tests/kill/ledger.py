@@ -34,6 +34,9 @@ def accepted_is_the_sum(records: SqliteRecords) -> None:
 
 def settle_accounts(folder: Path, killed: set[int]) -> dict[str, int]:
     """Check one finished round; answers its figures."""
+    if not (folder / "queue.db").exists():  # every process died before it had opened the queue
+        assert not lines(folder, "ledger")
+        return {"accepted": 0, "dead": 0, "kills": len(killed), "again": 0}
     records = SqliteRecords(folder / "queue.db", SystemClock())
     try:
         return _settle(records, folder, killed)
