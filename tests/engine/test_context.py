@@ -16,10 +16,11 @@ from twolane.contracts.queue import CancelMessage, Checkpoint, ReleaseDelivery
 from twolane.engine.batcher import Batcher
 from twolane.engine.context import MAX_CURSOR_BYTES
 from twolane.engine.hold import Hold
-from twolane.engine.run import Ran, Surroundings, run
+from twolane.engine.run import Ran, Surroundings
 from twolane.values import outcome as did
 
 Held = Callable[..., Hold]
+Do = Callable[[Hold], Ran]
 
 
 @pytest.fixture
@@ -110,14 +111,11 @@ class TestInterruption:
 
 
 class TestOnTheEventLoop:
-    def do(self, held: Held, around: Surroundings, fn: Any) -> Ran:
-        hold = held(around.registry.get(fn.name) or fn)
-        return asyncio.run(asyncio.wait_for(run(hold, around), 30))
-
     def test_a_checkpoint_does_not_wait(
         self,
         tasks: Tasks,
         held: Held,
+        do: Do,
         around: Surroundings,
         queue: MemoryQueue,
         monkeypatch: pytest.MonkeyPatch,
@@ -132,16 +130,14 @@ class TestOnTheEventLoop:
             go.set()
             return ctx.cursor
 
-        assert self.do(held, around, work).outcome == did.Succeeded(2)
-        batcher_is_behind = around.batcher.ask_blocking(CancelMessage("nobody"))
-        assert batcher_is_behind is None
-        assert [queue.get(f"id-{n}") is not None for n in range(1)] == [True]
+        assert do(held(work)).outcome == did.Succeeded(2)
+        around.batcher.ask_blocking(CancelMessage("nobody"))  # behind what was stored meanwhile
         record = queue.get("id-0")
         assert record is not None
         assert record.cursor == 2
 
     def test_a_cancellation_is_noticed_by_a_later_call(
-        self, tasks: Tasks, held: Held, around: Surroundings
+        self, tasks: Tasks, held: Held, do: Do, around: Surroundings
     ) -> None:
         @tasks.task(if_lost="alert")
         async def work(ctx: TaskContext) -> None:
@@ -150,12 +146,13 @@ class TestOnTheEventLoop:
                 ctx.checkpoint(1)
                 await asyncio.sleep(0)
 
-        assert self.do(held, around, work).outcome == did.WasCancelled()
+        assert do(held(work)).outcome == did.WasCancelled()
 
     def test_one_that_cannot_be_stored_is_logged_and_the_next_one_tries(
         self,
         tasks: Tasks,
         held: Held,
+        do: Do,
         around: Surroundings,
         queue: MemoryQueue,
         monkeypatch: pytest.MonkeyPatch,
@@ -173,14 +170,14 @@ class TestOnTheEventLoop:
             ctx.checkpoint(2)
             await around.batcher.ask(CancelMessage("nobody"))
 
-        assert self.do(held, around, work).outcome == did.Succeeded()
+        assert do(held(work)).outcome == did.Succeeded()
         assert "a checkpoint could not be stored" in caplog.text
         record = queue.get("id-0")
         assert record is not None
         assert record.cursor == 2
 
     def test_from_a_thread_of_an_async_task_it_waits(
-        self, tasks: Tasks, held: Held, around: Surroundings, queue: MemoryQueue
+        self, tasks: Tasks, held: Held, do: Do, queue: MemoryQueue
     ) -> None:
         @tasks.task(if_lost="alert")
         async def work(ctx: TaskContext) -> Any:
@@ -188,7 +185,7 @@ class TestOnTheEventLoop:
             record = queue.get(ctx.id)
             return record and record.cursor
 
-        assert self.do(held, around, work).outcome == did.Succeeded(5)
+        assert do(held(work)).outcome == did.Succeeded(5)
 
 
 def test_its_log_names_task_id_and_attempt(context: TaskContext, caplog: pytest.LogCaptureFixture) -> None:
