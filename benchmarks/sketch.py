@@ -31,7 +31,14 @@ class Arguments(BaseModel):
 def envelope(number: int) -> tuple[str, str]:
     message = str(uuid.uuid4())
     policy = {"max_attempts": 5, "timeout_s": 300.0, "patience_s": 3600.0}
-    head = {"v": 1, "id": message, "task": "noop", "queue": "default", "sent_at": time.time(), "policy": policy}
+    head = {
+        "v": 1,
+        "id": message,
+        "task": "noop",
+        "queue": "default",
+        "sent_at": time.time(),
+        "policy": policy,
+    }
     return message, json.dumps({**head, "args": {"number": number}})
 
 

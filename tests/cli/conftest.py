@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ class Shop:
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """The queue that is copied."""
     folder = tmp_path_factory.mktemp("shop")
     with pytest.MonkeyPatch.context() as environment:
@@ -95,7 +95,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module
         spec.loader.exec_module(module)
-        yield Shop(folder, asyncio.run(_filled(module)))
+        ids = asyncio.run(_filled(module))
+    return Shop(folder, ids)
 
 
 @pytest.fixture
