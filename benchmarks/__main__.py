@@ -8,7 +8,7 @@ import time
 
 from benchmarks.measure import FULL, QUICK, Report
 
-NAMES = ("sends", "drains")
+NAMES = ("footprint", "latency", "requests", "sends", "drains", "imports")
 
 
 def main() -> int:

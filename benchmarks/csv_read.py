@@ -66,12 +66,12 @@ def seconds(call, path: Path) -> tuple[float, int]:
     return time.perf_counter() - began, rows
 
 
-def make_file(path: Path) -> None:
+def make_file(path: Path, size_bytes: int = FILE_BYTES) -> None:
     rng = random.Random(1)
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*Flight.model_fields, "remark"])
-        while file.tell() < FILE_BYTES:
+        while file.tell() < size_bytes:
             departed = rng.choice([None, rng.randrange(2400)])
             day = [2013, rng.randint(1, 12), rng.randint(1, 28), departed, rng.randrange(2400)]
             leg = ["UA", rng.randint(1, 9999), "N14228", "EWR", "IAH", 1400, "2013-01-01T10:00:00Z"]

@@ -56,9 +56,9 @@ WAITING_NAMES = """
 """Each pair of queue and task name that waits: one seek a name, however many messages."""
 
 _CLAIM = """
-    UPDATE messages SET state = 'running', deliveries = deliveries + 1, receipt = ?, worker = ?,
-        started_at = ?, visible_at = ?, alone = ?
-    WHERE seq = ?
+    UPDATE messages SET state = 'running', deliveries = deliveries + 1, receipt = seq || '.' || :nonce,
+        worker = :worker, started_at = :now, visible_at = :lease_until, alone = :alone
+    WHERE seq IN (SELECT value FROM json_each(:picked))
 """
 
 
@@ -106,11 +106,20 @@ def _hand_out(
 
 
 def _claim(tx: Transaction, entry: Receive, rows: list[Any], *, alone: bool) -> tuple[Delivery, ...]:
+    if not rows:
+        return ()
     lease_until = tx.now + entry.lease_s
     nonce = secrets.token_hex(8)
-    tx.connection.executemany(
+    tx.connection.execute(
         _CLAIM,
-        [(f"{row[0]}.{nonce}", entry.worker, tx.now, lease_until, alone, row[0]) for row in rows],
+        {
+            "nonce": nonce,
+            "worker": entry.worker,
+            "now": tx.now,
+            "lease_until": lease_until,
+            "alone": alone,
+            "picked": json.dumps([row[0] for row in rows]),
+        },
     )
     return tuple(
         [
