@@ -59,7 +59,11 @@ def run(scale: Scale) -> Report:
     return Report(
         [
             at_most("import of 10 MB over csv + executemany", ratio(worker, hand), 4),
-            at_most(f"peak memory at {megabytes:.0f} MB over that at 10 MB", large_peak / statistics.median(peaks), 1.2),
+            at_most(
+                f"peak memory at {megabytes:.0f} MB over that at 10 MB",
+                large_peak / statistics.median(peaks),
+                1.2,
+            ),
         ],
         {
             "10 MB through a worker": f"{statistics.median(worker):.2f} s",

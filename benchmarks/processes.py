@@ -16,7 +16,11 @@ WORKER = [sys.executable, "-c", "from twolane.cli import main; main()", "worker"
 
 
 def environment(folder: Path) -> dict[str, str]:
-    return {**os.environ, "TWOLANE_QUEUE": f"sqlite:///{folder / 'twolane.db'}", "PYTHONPATH": os.pathsep.join(sys.path)}
+    return {
+        **os.environ,
+        "TWOLANE_QUEUE": f"sqlite:///{folder / 'twolane.db'}",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
 
 
 @contextmanager
@@ -53,7 +57,9 @@ class Telling:
 def run(command: list[str], folder: Path) -> Iterator[Telling]:
     """A process and its log; ends with the block."""
     with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment(folder))
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment(folder)
+        )
     try:
         yield Telling(process)
     except BaseException:
@@ -94,7 +100,15 @@ def server(app: str, folder: Path) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", f"benchmarks.app:{app}", "--port", str(port), "--no-access-log"]
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        f"benchmarks.app:{app}",
+        "--port",
+        str(port),
+        "--no-access-log",
+    ]
     with run(command, folder):
         answering = Server(port)
         for _ in range(200):

@@ -27,8 +27,14 @@ def run(scale: Scale) -> Report:
                     found[name, path].append(cpu_s)
     return Report(
         [
-            at_most("CPU of a request, one background task", ratio(found["app", "/task"], found["plain", "/task"]), 1.25),
-            at_most("CPU of a request without a task", ratio(found["app", "/none"], found["plain", "/none"]), 1.05),
+            at_most(
+                "CPU of a request, one background task",
+                ratio(found["app", "/task"], found["plain", "/task"]),
+                1.25,
+            ),
+            at_most(
+                "CPU of a request without a task", ratio(found["app", "/none"], found["plain", "/none"]), 1.05
+            ),
         ],
         {
             f"{'twolane' if name == 'app' else 'FastAPI'} {path}": f"{statistics.median(seconds) / REQUESTS * 1e6:.0f} us of CPU"
