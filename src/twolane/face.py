@@ -92,11 +92,17 @@ class Tasks:
     ) -> QueueDecorator: ...
 
     def task(
-        self, *, if_lost: str | None = None, name: str | None = None, because: str = "", **options: Any
+        self,
+        *bare: object,
+        if_lost: str | None = None,
+        name: str | None = None,
+        because: str = "",
+        **options: Any,
     ) -> Any:
         """Answer the question for a function, and make it a task.
 
         Args:
+            *bare: nothing; a function here is `@tasks.task` without its answer.
             if_lost: `"ignore"`: nobody needs to know; it runs after the response. `"alert"`: a human must
                 know; it is stored, retried and told. There is no default.
             name: the stable string stored in messages; default `module:function`.
@@ -110,7 +116,7 @@ class Tasks:
             DefinitionError: no answer, options that this lane cannot keep, a name that is taken, a
                 signature that cannot be a task.
         """
-        if if_lost not in ("ignore", "alert"):
+        if bare or if_lost not in ("ignore", "alert"):
             given = "" if if_lost is None else f", not {if_lost!r}"
             raise DefinitionError(
                 f'a task answers the question with if_lost="ignore" or "alert"{given}: {_QUESTION}'
@@ -125,7 +131,7 @@ class Tasks:
                 raise DefinitionError(f"a task is a function, not {fn!r}")
             task: Task[Any, Any, Any] = Task(
                 fn,
-                name=name or default_name(fn),
+                name=default_name(fn) if name is None else name,
                 lane=lane,
                 queue=options.get("queue", "default"),
                 because=because,

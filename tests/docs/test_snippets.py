@@ -20,7 +20,7 @@ from tests.docs.pages import PAGES, ROOT, fences
 PRELUDES = {
     "README.md": """
 import queue
-from uuid import UUID
+from uuid import UUID, uuid5
 from fastapi import HTTPException
 from twolane import GiveUp, RetryLater
 

@@ -296,3 +296,32 @@ class TestChecked:
         for each in (foreign, foreign.options(delay_s=1)):
             with pytest.raises(UsageError, match="belongs to another Tasks"):
                 tasks.checked(each)
+
+
+def test_the_bare_decorator_asks_the_question(tasks: Tasks) -> None:
+    def send(email: str) -> None: ...
+
+    with pytest.raises(DefinitionError, match="does a human need to know"):
+        tasks.task(send)
+
+
+def test_an_empty_name_is_no_name(tasks: Tasks) -> None:
+    with pytest.raises(DefinitionError, match="1 to 200 printable"):
+
+        @tasks.task(if_lost="alert", name="")
+        def send(email: str) -> None: ...
+
+
+def test_what_cannot_be_stored_by_name_is_refused_at_the_definition(tasks: Tasks) -> None:
+    with pytest.raises(DefinitionError, match="cannot be stored by name; write its arguments out"):
+
+        @tasks.task(if_lost="alert")
+        def send(*emails: str) -> None: ...
+
+
+def test_a_method_is_refused_as_one(tasks: Tasks) -> None:
+    with pytest.raises(DefinitionError, match="a method cannot be a task"):
+
+        class Mailer:
+            @tasks.task(if_lost="alert")
+            def send(self, email: str) -> None: ...

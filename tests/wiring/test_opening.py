@@ -21,7 +21,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def lies_on(monkeypatch: pytest.MonkeyPatch, kind: place.Kind) -> None:
-    found = place.Place(kind, "fs", "/", f"a place of kind {kind}")
+    found = place.Place(kind, "fs", "/", f"q.db lies on a place of kind {kind}")
     monkeypatch.setattr(place, "place_of", lambda _path, _environment: found)
 
 
@@ -44,7 +44,7 @@ def test_a_queue_that_dies_with_its_container_is_said_loudly(
     opening.open_stores(settings)
 
     (said,) = [each for each in caplog.records if each.levelno == logging.WARNING]
-    assert said.message.startswith("THE QUEUE DOES NOT OUTLIVE ITS CONTAINER")
+    assert said.message.startswith("THE QUEUE WILL NOT LAST: q.db lies on")
 
 
 def test_every_process_logs_the_absolute_path(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
@@ -58,7 +58,7 @@ def test_every_process_logs_the_absolute_path(settings: Settings, caplog: pytest
 def test_a_lambda_is_told_by_its_environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "f")
 
-    with pytest.raises(SettingsError, match="lies on"):
+    with pytest.raises(SettingsError, match=r"no queue can be there: .* is in the Lambda function"):
         opening.open_stores(settings)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Literal
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -52,7 +53,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], numbers: Seque
     """
     made = Table(box=SIMPLE, pad_edge=False, header_style="bold")
     for heading in headings:
-        made.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
+        justify: Literal["right", "left"] = "right" if heading in numbers else "left"
+        made.add_column(heading, justify=justify, overflow="fold", no_wrap=heading == "id")
     for row in rows:
         made.add_row(*(Text(printable(cell)) for cell in row))
     console().print(made)

@@ -81,9 +81,9 @@ def progress(record: Record) -> str | None:
     """How far it got, in words."""
     if record.progressed_at is None:
         return None
-    done = "" if record.done is None else f"{record.done:,g}"
+    done = "" if record.done is None else f"{record.done:,.0f}"
     if record.done is not None and record.total:
-        done += f" of {record.total:,g} ({record.done / record.total:.0%})"
+        done += f" of {record.total:,.0f} ({record.done / record.total:.0%})"
     return f"{done or 'a checkpoint'} at {when(record.progressed_at)}, cursor {json.dumps(record.cursor)}"
 
 

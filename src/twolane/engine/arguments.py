@@ -220,7 +220,8 @@ class Arguments:
         except PydanticUserError as error:
             raise DefinitionError(
                 f"task {self._task}: `{name}: {annotation!r}` cannot be stored in a message "
-                f"({str(error).splitlines()[0]}). Pass what identifies it, such as an id, and load it in the task."
+                f"({str(error).splitlines()[0].partition('. Set ')[0]}). Pass what identifies it, such as an id, and load it "
+                f"in the task; a file is a Blob, made by lanes.store(upload)."
             ) from None
 
 

@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from twolane.contracts.blobs import Blobs
@@ -38,11 +39,12 @@ log = logging.getLogger("twolane.runtime")
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The backends of one process."""
+    """The backends of one process, and the queue's address for people (empty: it has none)."""
 
     queue: Queue
     records: Records
     blobs: Blobs
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +232,12 @@ class Runtime:
         )
         around = Surroundings(self.registry, stores.blobs, self.batcher, self.clock, threads, self.observer)
         upkeep = Upkeep(
-            self.batcher, stores.records, stores.blobs, self.clock, limits=self.limits, target=tell_log
+            self.batcher,
+            stores.records,
+            stores.blobs,
+            self.clock,
+            limits=self.limits,
+            target=partial(tell_log, address=stores.address),
         )
         return Worker(info, stores.queue, around, limits=self.limits, upkeep=upkeep, on_stuck=self.on_stuck)
 

@@ -10,7 +10,7 @@ import functools
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -240,6 +240,7 @@ def _takes_context(fn: Callable[..., Any], name: str, lane: Lane) -> bool:
             )
     if not parameters:
         return False
+    _check_storable(parameters, name, lane)
     first = parameters[0]
     annotation = hints.get(first.name, first.annotation)
     if lane is Lane.QUEUE and annotation in _SWALLOWING:
@@ -248,6 +249,21 @@ def _takes_context(fn: Callable[..., Any], name: str, lane: Lane) -> bool:
             f"takes it for the TaskContext. Write its type, as in `{first.name}: str`."
         )
     return annotation is TaskContext
+
+
+def _check_storable(parameters: Sequence[inspect.Parameter], name: str, lane: Lane) -> None:
+    """Refuse what can be seen at the definition not to be storable by name."""
+    if lane is Lane.BACKGROUND:
+        return
+    for parameter in parameters:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise DefinitionError(
+                f"task {name}: `{parameter}` cannot be stored by name; write its arguments out"
+            )
+    if parameters[0].name in ("self", "cls"):
+        raise DefinitionError(
+            f"task {name}: a method cannot be a task, since its object is not stored; make it a function"
+        )
 
 
 _SWALLOWING: tuple[Any, ...] = (inspect.Parameter.empty, Any, object, "Any", "typing.Any", "object")

@@ -6,6 +6,7 @@ The target here is the log: boxed in plain text, so that it stands out on a term
 from __future__ import annotations
 
 import logging
+import sys
 import textwrap
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -51,12 +52,24 @@ async def tell_owed(batcher: Batcher, target: Target) -> int:
     return told
 
 
-def tell_log(letter: DeadLetter) -> None:
-    """Tell a death to the log, boxed."""
-    log.error("%s", boxed(letter))
+def tell_log(letter: DeadLetter, address: str = "") -> None:
+    """Tell a death to the log, boxed; to standard error where the app's configuration mutes our log.
+
+    Args:
+        letter: who died.
+        address: the queue's address, for the commands that the box names; empty: not said.
+
+    Raises:
+        OSError: standard error cannot be written.
+    """
+    if log.isEnabledFor(logging.ERROR):
+        log.error("%s", boxed(letter, address))
+    else:  # logging.config.dictConfig mutes the loggers it does not name unless told otherwise
+        sys.stderr.write(boxed(letter, address) + "\n")
+        sys.stderr.flush()
 
 
-def boxed(letter: DeadLetter) -> str:
+def boxed(letter: DeadLetter, address: str = "") -> str:
     """A death as a box of plain text: what died, why, how often it was tried, what to do."""
     record = letter.record
     what = f"task {printable(record.task) or '(unreadable)'} died: {record.reason}"
@@ -70,6 +83,8 @@ def boxed(letter: DeadLetter) -> str:
         first = min(attempt.failure.started_at for attempt in letter.attempts)
         lines.append(f"{len(letter.attempts)} attempts since {_when(first)}")
     lines.append("It is kept and will not be tried again by itself.")
+    if address:
+        lines.append(f"Its queue: TWOLANE_QUEUE={address}")
     lines.append(f"See it: twolane dead show {record.id}")
     lines.append(f"Try it again: twolane dead redrive {record.id}")
     wrapped = [part for line in lines for part in textwrap.wrap(line, WIDTH - 4) or [""]]

@@ -322,7 +322,8 @@ class Worker:
     def _note_stuck(self, delivery: Delivery) -> None:
         stuck = self._around.threads.stuck
         log.error(
-            "%s %s goes on in its thread although it was ended; %d such thread(s), %d are too many",
+            "%s %s does not end when told to, and its thread is given up; %d such thread(s), with %d this process "
+            "takes no more sync tasks",
             delivery.task, delivery.id, stuck, MAX_STUCK,
         )  # fmt: skip
         if stuck == MAX_STUCK:
@@ -349,9 +350,9 @@ class Worker:
         if not log.isEnabledFor(level):
             return
         log.log(
-            level, "%s %s attempt %d (queue %s) %s after %.3f s",
-            delivery.task or "(no envelope)", delivery.id, delivery.attempt, delivery.queue,
-            _became(decision) if held else "was no longer ours: another worker may run it,", took_s,
+            level, "%s %s attempt %d (queue %s, %.3f s) %s",
+            delivery.task or "(no envelope)", delivery.id, delivery.attempt, delivery.queue, took_s,
+            _became(decision) if held else "was no longer ours: another worker may run it",
         )  # fmt: skip
 
 

@@ -106,8 +106,8 @@ class Exchange:
     def _check_open(self, sendable: Sendable[...]) -> None:
         if self.closed is not None:
             raise UsageError(
-                f"task {sendable.task.name} cannot be added {self.closed}: its fate hangs on an answer that "
-                f"is still to come. Use `await tasks.send(...)`, which sends at once."
+                f"task {sendable.task.name} cannot be added {self.closed}: it would go with the start of "
+                f"an answer. Use `await tasks.send(...)`, which sends at once."
             )
 
     def _close(self) -> bool:

@@ -50,13 +50,14 @@ def open_stores(settings: Settings, *, create: bool = True) -> Stores:
 
     place = place_of(settings.queue, os.environ)
     if place.refused:
-        raise SettingsError(f"the queue {settings.queue} lies on {place.sentence}")
+        raise SettingsError(f"no queue can be there: {place.sentence}")
     if place.kind != "durable":
-        log.warning("THE QUEUE DOES NOT OUTLIVE ITS CONTAINER: %s lies on %s", settings.queue, place.sentence)
+        log.warning("THE QUEUE WILL NOT LAST: %s", place.sentence)
     log.info("the queue is %s (from %s)", settings.queue, settings.sources.get("queue", "code"))
     clock = SystemClock()
     return Stores(
         SqliteQueue(settings.queue, clock=clock, create=create),
         SqliteRecords(settings.queue, clock),
         FileBlobs(settings.blobs, clock=clock),
+        address=f"sqlite:///{settings.queue}",
     )
