@@ -337,17 +337,6 @@ class TestDefinitions:
         with pytest.raises(DefinitionError, match=r"`handle: .*cannot be stored in a message.*such as an id"):
             of(fn).validate((Handle(),), {})
 
-    def test_args_and_kwargs(self) -> None:
-        def variadic(a: int, *rest: int) -> None: ...
-
-        def keywords(**options: int) -> None: ...
-
-        for fn, named in ((variadic, r"\*rest: "), (keywords, r"\*\*options: ")):
-            with pytest.raises(
-                DefinitionError, match=rf"`{named}.*cannot be stored by name; write its arguments out"
-            ):
-                _ = of(fn).model
-
     def test_annotations_that_cannot_be_resolved(self) -> None:
         def fn(a: Unknown) -> None: ...  # type: ignore[name-defined]  # noqa: F821
 

@@ -313,10 +313,15 @@ def test_an_empty_name_is_no_name(tasks: Tasks) -> None:
 
 
 def test_what_cannot_be_stored_by_name_is_refused_at_the_definition(tasks: Tasks) -> None:
-    with pytest.raises(DefinitionError, match="cannot be stored by name; write its arguments out"):
+    def variadic(first: int, *rest: int) -> None: ...
 
-        @tasks.task(if_lost="alert")
-        def send(*emails: str) -> None: ...
+    def keywords(**options: int) -> None: ...
+
+    for fn, named in ((variadic, r"\*rest: "), (keywords, r"\*\*options: ")):
+        with pytest.raises(
+            DefinitionError, match=rf"`{named}.*cannot be stored by name; write its arguments out"
+        ):
+            tasks.task(if_lost="alert")(fn)
 
 
 def test_a_method_is_refused_as_one(tasks: Tasks) -> None:

@@ -166,7 +166,7 @@ class Arguments:
         """The pydantic model of the arguments, made at first use.
 
         Raises:
-            DefinitionError: a parameter has a type that no JSON can carry, or takes *args or **kwargs.
+            DefinitionError: a parameter has a type that no JSON can carry.
         """
         if self._model is None:
             with self._lock:
@@ -180,10 +180,6 @@ class Arguments:
         hints = self._resolve_hints()
         fields: dict[str, Any] = {}
         for index, parameter in enumerate(self._parameters):
-            if parameter.kind in _VARIADIC:
-                raise DefinitionError(
-                    f"task {self._task}: `{parameter}` cannot be stored by name; write its arguments out"
-                )
             annotation = hints.get(parameter.name, Any)
             default = self._check_type(parameter, annotation)
             fields[_field(index)] = (annotation, Field(default, alias=parameter.name))
