@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ def test_it_runs_what_was_sent_and_leaves_when_told(place: Place, jobs: Any, sta
     assert (alive.kind, alive.pid, alive.slots) == ("process", worker.child, 10)
     assert worker.stop() == 0
     assert place.records.stats().workers == ()
-    assert f"note {ticket.id} attempt 1 (queue default) is done" in worker.log
+    assert re.search(rf"note {ticket.id} attempt 1 \(queue default, [\d.]+ s\) is done", worker.log)
     assert "Traceback" not in worker.log
 
 

@@ -98,7 +98,8 @@ def _path(address: str, scheme: str, source: str) -> Path:
     form = f"{source} takes {scheme}:////absolute/path"
     parts = urlsplit(address)
     if parts.scheme != scheme:
-        raise SettingsError(f"{form}; this version serves nothing else, and not {address!r}")
+        given = f"{parts.scheme}://" if parts.scheme else "an address without it"
+        raise SettingsError(f"{form}; {given} is not served by this version: {address!r}")
     path = unquote(parts.path)
     if parts.netloc or not path.startswith("//") or parts.query or parts.fragment:
         raise SettingsError(f"{form}, with four slashes and nothing behind the path, not {address!r}")
