@@ -17,6 +17,8 @@ import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +119,7 @@ class SqliteQueue:
         """
         self._refuse_in_child()
         refused: dict[int, TwolaneError] = {}
-        answer = _answer
+        carry_out = partial(_together, entries)
         with self._guard:
             while True:
                 try:
@@ -128,10 +130,10 @@ class SqliteQueue:
                     connection, self._clock.now(), self._liveness, self._notifier, self.max_body_bytes
                 )
                 try:
-                    answers = self._carry_out(tx, entries, refused, answer)
+                    answers = self._committed(tx, carry_out)
                     break
                 except _Objection:
-                    answer = self._answer_alone
+                    carry_out = partial(self._one_by_one, entries, refused)
                 except _GivenUp as given_up:
                     refused |= given_up.refused(entries)
                 finally:
@@ -187,29 +189,29 @@ class SqliteQueue:
             never_close(connection)
             self._forked = True
 
-    def _carry_out(
-        self,
-        tx: Transaction,
-        entries: Sequence[contract.Entry[Any]],
-        refused: Mapping[int, TwolaneError],
-        answer: Callable[[Transaction, contract.Entry[Any]], Any],
-    ) -> list[Any]:
-        answers: list[Any] = []
+    def _committed(self, tx: Transaction, carry_out: Callable[[Transaction], list[Any]]) -> list[Any]:
         try:
-            for number, entry in enumerate(entries):
-                answers.append(refused[number] if number in refused else answer(tx, entry))
+            answers = carry_out(tx)
         except _Objection:
             self._writer.roll_back()
             raise
-        except sqlite3.Error as error:
-            self._writer.drop()
-            raise _GivenUp(len(answers), explain(error, self.path)) from error
         except BaseException:
             self._writer.drop()
             raise
         self._writer.commit()
         for follow in tx.after_commit:
             follow()
+        return answers
+
+    def _one_by_one(
+        self, entries: Sequence[contract.Entry[Any]], refused: Mapping[int, TwolaneError], tx: Transaction
+    ) -> list[Any]:
+        answers: list[Any] = []
+        try:
+            for number, entry in enumerate(entries):
+                answers.append(refused[number] if number in refused else self._answer_alone(tx, entry))
+        except sqlite3.Error as error:
+            raise _GivenUp(len(answers), explain(error, self.path)) from error
         return answers
 
     def _answer_alone(self, tx: Transaction, entry: contract.Entry[Any]) -> Any:
@@ -245,11 +247,17 @@ class SqliteQueue:
             )
 
 
-def _answer(tx: Transaction, entry: contract.Entry[Any]) -> Any:
+def _together(entries: Sequence[contract.Entry[Any]], tx: Transaction) -> list[Any]:
+    answers: list[Any] = []
     try:
-        return _ROOMS[type(entry)](tx, entry)
+        for kind, alike in groupby(entries, type):
+            if kind is contract.AckDelivery:
+                answers += settling.ack_all(tx, list(alike))
+            else:
+                answers += [_ROOMS[kind](tx, entry) for entry in alike]
     except Exception as error:
         raise _Objection from error
+    return answers
 
 
 class _Objection(Exception):

@@ -22,24 +22,17 @@ from twolane.values.outcome import Reason
 UNKNOWN_TO_ALL = ""
 """The task name of a message without envelope: every worker may take and bury it."""
 
-PICK = """
-    SELECT m.seq, m.id, m.queue, m.task, m.attempt, m.max_attempts, m.waits_since, m.crashes,
-        m.cursor, m.done, m.total, m.progressed_at, bodies.body
-    FROM (
-        SELECT m.seq
-        FROM json_each(:queues) AS q CROSS JOIN json_each(:tasks) AS t CROSS JOIN messages AS m
-        WHERE m.seq IN (
-            SELECT seq FROM messages
-            WHERE state = 'waiting' AND queue = q.value AND task = t.value AND suspect = :suspect
-                AND visible_at <= :now
-            ORDER BY visible_at LIMIT :limit
-        )
-        ORDER BY m.visible_at LIMIT :limit
-    ) AS picked
-    CROSS JOIN messages AS m USING (seq)
-    LEFT JOIN bodies USING (seq)
+_FIRST = """
+    SELECT visible_at, seq FROM messages
+    WHERE state = 'waiting' AND queue = ? AND task = ? AND suspect = ? AND visible_at <= ?
+    ORDER BY visible_at LIMIT ?
 """
-"""The first few of each queue and task, of these the first few; bodies are read for those only."""
+
+_READ = """
+    SELECT seq, id, queue, task, attempt, max_attempts, waits_since, crashes, cursor, done, total, progressed_at,
+        (SELECT body FROM bodies WHERE seq = m.seq)
+    FROM messages AS m WHERE seq IN (SELECT value FROM json_each(?))
+"""
 
 WAITING_NAMES = """
     WITH RECURSIVE names (queue, task) AS (
@@ -89,15 +82,11 @@ def _names(tx: Transaction, entry: Receive) -> tuple[str, ...]:
 def _hand_out(
     tx: Transaction, entry: Receive, names: tuple[str, ...], *, suspect: bool
 ) -> tuple[Delivery, ...]:
-    parameters = {
-        "queues": _as_json(entry.queues),
-        "tasks": _as_json(names),
-        "suspect": suspect,
-        "now": tx.now,
-        "limit": 1 if suspect else entry.limit,
-    }
     while True:
-        rows = tx.connection.execute(PICK, parameters).fetchall()
+        picked = _pick(tx, entry, names, suspect=suspect)
+        if not picked:
+            return ()
+        rows = tx.connection.execute(_READ, (json.dumps(picked),)).fetchall()
         used_up = [row[0] for row in rows if row[4] > row[5]]
         for seq in used_up:
             bury(tx, seq, Reason.USED_UP)
@@ -105,9 +94,22 @@ def _hand_out(
             return _claim(tx, entry, rows, alone=suspect)
 
 
+def _pick(tx: Transaction, entry: Receive, names: tuple[str, ...], *, suspect: bool) -> list[int]:
+    """The first few of each queue and task, of these the first few.
+
+    A statement each: as a single one over two json_each it takes five times as long.
+    """
+    limit = 1 if suspect else entry.limit
+    first = [
+        row
+        for queue in entry.queues
+        for task in names
+        for row in tx.connection.execute(_FIRST, (queue, task, suspect, tx.now, limit))
+    ]
+    return [seq for _, seq in sorted(first)[:limit]]
+
+
 def _claim(tx: Transaction, entry: Receive, rows: list[Any], *, alone: bool) -> tuple[Delivery, ...]:
-    if not rows:
-        return ()
     lease_until = tx.now + entry.lease_s
     nonce = secrets.token_hex(8)
     tx.connection.execute(

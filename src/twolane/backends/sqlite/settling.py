@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 from twolane.backends.sqlite.rows import to_json
 from twolane.backends.sqlite.sends import store
 from twolane.backends.sqlite.transaction import Transaction
@@ -34,6 +37,30 @@ def ack(tx: Transaction, entry: AckDelivery) -> Settled:
         return _STALE
     store(tx, entry.sends)
     return _HELD
+
+
+def ack_all(tx: Transaction, entries: Sequence[AckDelivery]) -> list[Settled]:
+    """As `ack`, for many at once.
+
+    Raises:
+        LookupError: a receipt is stale; which one, `ack` tells of each.
+    """
+    receipts = [entry.receipt for entry in entries]
+    acked = tx.connection.execute(
+        """
+        UPDATE messages SET state = 'done', receipt = NULL, alone = 0, finished_at = ?, result = NULL
+        WHERE seq IN (SELECT value FROM json_each(?)) AND receipt IN (SELECT value FROM json_each(?))
+        """,
+        (tx.now, json.dumps([seq_of(receipt) for receipt in receipts]), json.dumps(receipts)),
+    )
+    if acked.rowcount < len(entries):
+        raise LookupError("a receipt is stale")
+    for entry in entries:
+        if entry.result is not None:
+            result, seq = to_json(entry.result), seq_of(entry.receipt)
+            tx.connection.execute("UPDATE messages SET result = ? WHERE seq = ?", (result, seq))
+        store(tx, entry.sends)
+    return [_HELD] * len(entries)
 
 
 def retry(tx: Transaction, entry: RetryDelivery) -> Settled:
