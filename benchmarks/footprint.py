@@ -61,12 +61,16 @@ def run(scale: Scale) -> Report:
         found = interleave(
             {
                 statement: lambda _, it=statement: cpu_ms(it),
-                f"the {len(stdlib)} stdlib modules of that": lambda _, it=stdlib: cpu_ms(f"import {', '.join(it)}"),
+                f"the {len(stdlib)} stdlib modules of that": lambda _, it=stdlib: cpu_ms(
+                    f"import {', '.join(it)}"
+                ),
             },
             scale.rounds * 3,
         )
         if limit:
-            verdicts.append(at_most(f"{statement}, over the stdlib modules it uses", ratio(*found.values()), limit))
+            verdicts.append(
+                at_most(f"{statement}, over the stdlib modules it uses", ratio(*found.values()), limit)
+            )
         verdicts.append(at_most(f"{statement}: third-party modules {strangers or ''}", len(strangers), 0, ""))
         figures |= rates(found, " ms")
     app_bytes, worker_bytes = idle_memory()

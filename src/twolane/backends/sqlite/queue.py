@@ -20,7 +20,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from twolane.backends.sqlite import (
     alerts,
@@ -252,7 +252,7 @@ def _together(entries: Sequence[contract.Entry[Any]], tx: Transaction) -> list[A
     try:
         for kind, alike in groupby(entries, type):
             if kind is contract.AckDelivery:
-                answers += settling.ack_all(tx, list(alike))
+                answers += settling.ack_all(tx, cast("list[contract.AckDelivery]", list(alike)))
             else:
                 answers += [_ROOMS[kind](tx, entry) for entry in alike]
     except Exception as error:
