@@ -114,8 +114,8 @@ class Arguments:
             raise ArgumentsRefused(f"task {self._task}: {_without_values(error)}") from None
 
     def _write(self, validated: Any, only: set[str] | None, blobs: list[Blob]) -> dict[str, Any]:
-        values: dict[str, Any] = validated.model_dump(
-            mode="json", by_alias=True, warnings="error", context={"blobs": blobs}, include=only
+        values: dict[str, Any] = self.model.__pydantic_serializer__.to_python(
+            validated, mode="json", by_alias=True, warnings="error", context={"blobs": blobs}, include=only
         )
         return values
 

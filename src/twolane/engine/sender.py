@@ -28,7 +28,7 @@ log = logging.getLogger("twolane.send")
 SEND_TIMEOUT_S = 30.0
 """After so many seconds without an answer the outcome of a send is unknown."""
 
-_SORTED = json.JSONEncoder(sort_keys=True)
+_SORTED = json.JSONEncoder(sort_keys=True, check_circular=False)
 
 
 @dataclass(slots=True)

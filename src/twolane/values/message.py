@@ -14,7 +14,7 @@ from twolane.values.blob import BlobRef
 from twolane.values.errors import EnvelopeTooNew, EnvelopeUnreadable
 
 VERSION = 1
-_ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+_ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":"))
 _KNOWN = frozenset(
     [
         "v",

@@ -95,10 +95,17 @@ class GivingUp(FailingCommit):
     """A connection whose database gives up the whole transaction at the third message."""
 
     def execute(self, statement: str, *parameters: Any) -> Any:
-        if "INTO messages" in statement and parameters[0][0] == "third":
+        self._give_up_at(statement, *parameters)
+        return self._connection.execute(statement, *parameters)
+
+    def executemany(self, statement: str, rows: Any) -> Any:
+        self._give_up_at(statement, *rows)
+        return self._connection.executemany(statement, rows)
+
+    def _give_up_at(self, statement: str, *rows: Any) -> None:
+        if "INTO messages" in statement and any(row[0] == "third" for row in rows):
             self._connection.execute("ROLLBACK")
             raise sqlite3.OperationalError("database or disk is full")
-        return self._connection.execute(statement, *parameters)
 
 
 def test_what_makes_sqlite_give_up_the_transaction_does_not_take_the_others_along(house: House) -> None:

@@ -71,6 +71,11 @@ _ROOMS: dict[type[Any], Callable[[Transaction, Any], Any]] = {
     contract.MarkTold: alerts.mark_told,
     contract.Prune: pruning.prune,
 }
+_ROOMS_FOR_MANY: dict[type[Any], Callable[[Transaction, list[Any]], Sequence[Any]]] = {
+    contract.Send: sends.send_all,
+    contract.AckDelivery: settling.ack_all,
+}
+"""All of a kind in a few statements; they raise where one of them has to be treated by itself."""
 
 
 class SqliteQueue:

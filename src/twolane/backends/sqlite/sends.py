@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.contracts.queue import Outgoing, Send, Sent
 from twolane.values.body import check_body
 from twolane.values.errors import SendRefused
 
 _INSERT = """
-    INSERT INTO messages (id, queue, task, digest, sent_at, visible_at, max_attempts, unique_key, parent)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+    INSERT INTO messages (id, queue, task, digest, sent_at, visible_at, max_attempts, unique_key, parent, seq)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
+_INSERT_BODY = "INSERT INTO bodies (seq, body) VALUES (?, ?)"
 
 
 def send(tx: Transaction, entry: Send) -> tuple[Sent, ...]:
     """Store all messages of the entry, or raise."""
     return store(tx, entry.messages)
+
+
+def send_all(tx: Transaction, entries: Sequence[Send]) -> list[tuple[Sent, ...]]:
+    """As `send`, for many at once.
+
+    Raises:
+        SendRefused: one cannot be stored.
+        LookupError: one is stored already; which one, `send` tells of each.
+    """
+    messages = [message for entry in entries for message in entry.messages]
+    if any(message.unique_key is not None for message in messages):
+        return [send(tx, entry) for entry in entries]
+    for message in messages:
+        check_body(message.body, tx.max_body_bytes, message.id)
+    (last,) = tx.connection.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()
+    numbered = list(enumerate(messages, last + 1))
+    rows = [_row(tx, message, seq) for seq, message in numbered]
+    if tx.connection.executemany(_INSERT, rows).rowcount < len(rows):
+        raise LookupError("a message is stored already")
+    tx.connection.executemany(_INSERT_BODY, [(seq, message.body) for seq, message in numbered])
+    for seq, message in numbered:
+        _note(tx, message, seq)
+    return [tuple([Sent(message.id) for message in entry.messages]) for entry in entries]
 
 
 def store(tx: Transaction, messages: tuple[Outgoing, ...]) -> tuple[Sent, ...]:
@@ -31,29 +57,36 @@ def _store(tx: Transaction, message: Outgoing) -> Sent:
     if message.unique_key is not None and (stored := _named(tx, message.id)) is not None:
         return stored
     check_body(message.body, tx.max_body_bytes, message.id)
-    cursor = tx.connection.execute(
-        _INSERT,
-        (
-            message.id,
-            message.queue,
-            message.task,
-            message.digest,
-            message.sent_at,
-            tx.now + message.delay_s,
-            message.max_attempts,
-            message.unique_key,
-            message.parent,
-        ),
-    )
-    if cursor.rowcount == 0:
-        return _stored_before(tx, message)
+    cursor = tx.connection.execute(_INSERT, _row(tx, message, None))
     seq = cursor.lastrowid
-    tx.connection.execute("INSERT INTO bodies (seq, body) VALUES (?, ?)", (seq, message.body))
+    if cursor.rowcount == 0 or seq is None:
+        return _stored_before(tx, message)
+    tx.connection.execute(_INSERT_BODY, (seq, message.body))
+    _note(tx, message, seq)
+    return Sent(message.id)
+
+
+def _row(tx: Transaction, message: Outgoing, seq: int | None) -> tuple[object, ...]:
+    return (
+        message.id,
+        message.queue,
+        message.task,
+        message.digest,
+        message.sent_at,
+        tx.now + message.delay_s,
+        message.max_attempts,
+        message.unique_key,
+        message.parent,
+        seq,
+    )
+
+
+def _note(tx: Transaction, message: Outgoing, seq: int) -> None:
+    """What is to be known of a message beside its row and its body."""
     for key in message.blobs:
         tx.connection.execute("INSERT OR IGNORE INTO blob_refs (seq, key) VALUES (?, ?)", (seq, key))
     if message.delay_s <= 0:
         tx.made_visible = True
-    return Sent(message.id)
 
 
 def _stored_before(tx: Transaction, message: Outgoing) -> Sent:
