@@ -6,7 +6,8 @@ import os
 import sys
 import time
 
-from benchmarks.measure import FULL, QUICK, Report
+from benchmarks import results
+from benchmarks.measure import FULL, QUICK, Report, Scale
 
 NAMES = ("footprint", "latency", "requests", "sends", "drains", "backlog", "imports")
 
@@ -28,12 +29,14 @@ def main() -> int:
     ]:
         del os.environ[name]
     reports = {name: measured(name, QUICK if options.quick else FULL) for name in options.names or NAMES}
+    if options.write:
+        results.write(reports)
     missed = [verdict for report in reports.values() for verdict in report.verdicts if not verdict.ok]
     print(f"{len(missed)} target(s) missed" if missed else "all targets are met")
     return 1 if missed else 0
 
 
-def measured(name: str, scale) -> Report:
+def measured(name: str, scale: Scale) -> Report:
     began = time.perf_counter()
     report: Report = importlib.import_module(f"benchmarks.{name}").run(scale)
     print(f"{name} ({time.perf_counter() - began:.0f} s)")
