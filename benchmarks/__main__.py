@@ -8,7 +8,7 @@ import time
 
 from benchmarks.measure import FULL, QUICK, Report
 
-NAMES = ("footprint", "latency", "requests", "sends", "drains", "imports")
+NAMES = ("footprint", "latency", "requests", "sends", "drains", "backlog", "imports")
 
 
 def main() -> int:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from benchmarks import peers, sketch
 from benchmarks.measure import Report, Scale, at_least, interleave, rates, ratio
-from benchmarks.noop import Finish, make_database, make_tasks, send_all
+from benchmarks.noop import Finish, make_tasks, open_bare, send_all
+from twolane import Tasks
 
 MANY, FEW = 4_000, 1_000
 """Tasks a round, and for those who need a commit or two for each."""
@@ -14,12 +15,13 @@ MANY, FEW = 4_000, 1_000
 def our_drain(folder: Path) -> float:
     finish = Finish(MANY)
     tasks, noop = make_tasks(folder, finish)
-    asyncio.run(_drain(tasks, noop, finish))
+    asyncio.run(send_all(tasks, noop, MANY))
+    asyncio.run(drained(tasks, finish))
     return finish.rate
 
 
-async def _drain(tasks, noop, finish: Finish) -> None:
-    await send_all(tasks, noop, MANY)
+async def drained(tasks: Tasks, finish: Finish) -> None:
+    """Run a worker until `finish` has seen enough."""
     ended = asyncio.Event()
     finish.on_end = ended.set
     await tasks.runtime.start()
@@ -28,15 +30,15 @@ async def _drain(tasks, noop, finish: Finish) -> None:
 
 
 def sketch_drain(folder: Path, batch: int = peers.SLOTS) -> float:
-    connection = sketch.connect(make_database(folder))
-    sketch.insert(connection, [sketch.envelope(1) for _ in range(MANY)])
+    db = open_bare(folder)
+    sketch.insert(db, [sketch.envelope(1) for _ in range(MANY)])
     finish = Finish(MANY)
 
     async def noop(number: int) -> None:
         del number
         finish()
 
-    asyncio.run(sketch.drain(connection, noop, batch))
+    asyncio.run(sketch.drain(db, noop, batch))
     return finish.rate
 
 

@@ -1,6 +1,7 @@
 """The task that does nothing, and queues with it."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,13 @@ def make_database(folder: Path) -> Path:
     path = folder / "twolane.db"
     connection.open_writer(path, create=True).close()
     return path
+
+
+def open_bare(folder: Path) -> sqlite3.Connection:
+    """An empty queue for the sketch: as durable as the product's."""
+    db = sqlite3.connect(make_database(folder), isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA synchronous = FULL")
+    return db
 
 
 def make_tasks(folder: Path, finish: Callable[[], object] = lambda: None) -> tuple[Tasks, Task]:

@@ -1,7 +1,6 @@
 """The bare sketch: group commit and batch claim over the schema of a database that the product has made.
 
-No product code and no mercy: no retries, no leases, no errors, no other processes. What is left is what
-SQLite, JSON, asyncio and pydantic cost by themselves.
+No product code and no mercy: no retries, leases, errors or other processes, only SQLite, JSON, asyncio, pydantic.
 """
 
 import asyncio
@@ -11,8 +10,6 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -28,7 +25,7 @@ class Arguments(BaseModel):
     number: int
 
 
-def envelope(number: int) -> tuple[str, str]:
+def envelope(number):
     message = str(uuid.uuid4())
     policy = {"max_attempts": 5, "timeout_s": 300.0, "patience_s": 3600.0}
     head = {
@@ -42,53 +39,44 @@ def envelope(number: int) -> tuple[str, str]:
     return message, json.dumps({**head, "args": {"number": number}})
 
 
-def connect(database: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
-
-
-def insert(connection: sqlite3.Connection, messages: list[tuple[str, str]]) -> None:
+def insert(db: sqlite3.Connection, messages):
     now = time.time()
-    connection.execute("BEGIN IMMEDIATE")
-    (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()
+    db.execute("BEGIN IMMEDIATE")
+    (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()
     rows = [(seq, *message) for seq, message in enumerate(messages, last + 1)]
-    connection.executemany(MESSAGE, [(seq, message_id, now, now) for seq, message_id, _ in rows])
-    connection.executemany("INSERT INTO bodies VALUES (?, ?)", [(seq, body) for seq, _, body in rows])
-    connection.execute("COMMIT")
+    db.executemany(MESSAGE, [(seq, message_id, now, now) for seq, message_id, _ in rows])
+    db.executemany("INSERT INTO bodies VALUES (?, ?)", [(seq, body) for seq, _, body in rows])
+    db.execute("COMMIT")
 
 
 class GroupCommit:
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-        self.arrivals: queue.SimpleQueue = queue.SimpleQueue()
+    def __init__(self, db: sqlite3.Connection):
+        self.db, self.arrivals = db, queue.SimpleQueue()
         threading.Thread(target=self.run, daemon=True).start()
 
-    async def send(self, number: int) -> None:
+    async def send(self, number):
         done = asyncio.get_running_loop().create_future()
         self.arrivals.put((envelope(number), done))
         await done
 
-    def run(self) -> None:
+    def run(self):
         while (first := self.arrivals.get()) is not None:
             batch = [first, *(self.arrivals.get() for _ in range(self.arrivals.qsize()))]
-            insert(self.connection, [body for body, _ in batch])
-            batch[0][1].get_loop().call_soon_threadsafe(
-                lambda done: [d.set_result(None) for _, d in done], batch
+            insert(self.db, [message for message, _ in batch])
+            first[1].get_loop().call_soon_threadsafe(
+                lambda sent: [done.set_result(None) for _, done in sent], batch
             )
 
 
-async def drain(
-    connection: sqlite3.Connection, fn: Callable[[int], Awaitable[None]], batch: int = 100
-) -> None:
-    done: list[tuple[float, int]] = []
+async def drain(db: sqlite3.Connection, fn, batch):
+    done = []
     while True:
         now = time.time()
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(RECORD, done)
-        claimed = connection.execute(WAITING, (now, batch)).fetchall()
-        connection.executemany(CLAIM, [(now, seq) for seq, _ in claimed])
-        connection.execute("COMMIT")
+        db.execute("BEGIN IMMEDIATE")
+        db.executemany(RECORD, done)
+        claimed = db.execute(WAITING, (now, batch)).fetchall()
+        db.executemany(CLAIM, [(now, seq) for seq, _ in claimed])
+        db.execute("COMMIT")
         if not claimed:
             return
         done = []
