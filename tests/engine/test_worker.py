@@ -12,7 +12,7 @@ import pytest
 from tests.engine.working import WAIT_S, Flushes
 from twolane import Tasks
 from twolane.backends.memory import MemoryQueue
-from twolane.contracts.queue import CancelMessage
+from twolane.contracts.queue import CancelMessage, Receive, Send
 from twolane.engine import worker as module
 from twolane.values.record import State
 
@@ -149,6 +149,36 @@ class TestFlushes:
                 acks = [flush for flush in flushes.kinds if "AckDelivery" in flush]
                 assert [flush[-1] for flush in (*sends, *acks)] == ["Receive", "Receive"]
                 assert sum(flush.count("Receive") for flush in flushes.kinds) == len(flushes.kinds)
+
+        asyncio.run(main())
+
+    def test_that_another_process_made_while_a_receive_was_under_way_are_not_missed(
+        self, tasks: Tasks, work: Any, queue: MemoryQueue
+    ) -> None:
+        flush = queue.flush
+        flushes = Flushes(queue)
+
+        @tasks.task(if_lost="alert")
+        async def quick() -> None: ...
+
+        async def main() -> None:
+            async with work() as worker:
+                for last_of_the_start in ("Prune", "TakeAlerts"):
+                    await flushes.until(last_of_the_start, 1)
+                sender = worker.runtime.sender
+                late = [Send((sender.outgoing(sender.prepare(quick, (), {})),))]
+
+                def flush_and_send_behind_its_back(entries: Any) -> Any:
+                    answers = flush(entries)
+                    if late and any(isinstance(entry, Receive) for entry in entries):
+                        other = threading.Thread(target=flush, args=([late.pop()],))
+                        other.start()
+                        other.join()
+                    return answers
+
+                queue.flush = flush_and_send_behind_its_back  # type: ignore[method-assign]
+                await worker.runtime.batcher.ask(CancelMessage("nobody"))
+                await worker.steps.until("settled", 1)
 
         asyncio.run(main())
 

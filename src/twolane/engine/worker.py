@@ -91,6 +91,7 @@ class Worker:
         self._flush_thread = 0
         self._offered = False
         self._woken = False
+        self._look_again = False
         self._ends: list[Callable[[], None]] = []
         self._names = _names(around)
 
@@ -256,6 +257,7 @@ class Worker:
 
     def _wake(self) -> None:
         self._woken = False
+        self._look_again = self._slots.receiving  # the receive under way may have looked too early
         self._receive()
 
     def _receive(self, *, strangers: bool = False) -> None:
@@ -286,7 +288,8 @@ class Worker:
             running = self._loop.create_task(self._deliver(hold))
             self._deliveries.add(running)
             running.add_done_callback(self._deliveries.discard)
-        if len(answer) == reserved:
+        if len(answer) == reserved or self._look_again:
+            self._look_again = False
             self._receive()
 
     def _in_loop(self, callback: Callable[..., None], *args: Any) -> None:
