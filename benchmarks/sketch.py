@@ -1,7 +1,4 @@
-"""The bare sketch: group commit and batch claim over the schema of a database that the product has made.
-
-No product code and no mercy: no retries, leases, errors or other processes, only SQLite, JSON, asyncio, pydantic.
-"""
+"""The bare sketch: group commit and batch claim over the product's schema; no retries, leases, errors, or mercy."""
 
 import asyncio
 import json
@@ -26,17 +23,9 @@ class Arguments(BaseModel):
 
 
 def envelope(number):
-    message = str(uuid.uuid4())
+    message = {"v": 1, "id": str(uuid.uuid4()), "task": "noop", "queue": "default", "sent_at": time.time()}
     policy = {"max_attempts": 5, "timeout_s": 300.0, "patience_s": 3600.0}
-    head = {
-        "v": 1,
-        "id": message,
-        "task": "noop",
-        "queue": "default",
-        "sent_at": time.time(),
-        "policy": policy,
-    }
-    return message, json.dumps({**head, "args": {"number": number}})
+    return message["id"], json.dumps({**message, "policy": policy, "args": {"number": number}})
 
 
 def insert(db: sqlite3.Connection, messages):
@@ -63,9 +52,12 @@ class GroupCommit:
         while (first := self.arrivals.get()) is not None:
             batch = [first, *(self.arrivals.get() for _ in range(self.arrivals.qsize()))]
             insert(self.db, [message for message, _ in batch])
-            first[1].get_loop().call_soon_threadsafe(
-                lambda sent: [done.set_result(None) for _, done in sent], batch
-            )
+            first[1].get_loop().call_soon_threadsafe(answer, batch)
+
+
+def answer(batch):
+    for _, done in batch:
+        done.set_result(None)
 
 
 async def drain(db: sqlite3.Connection, fn, batch):
