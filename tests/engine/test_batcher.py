@@ -302,7 +302,6 @@ class TestClose:
             asyncio.run(batcher.ask(Reap()))
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_is_told_to_open_its_own(gated: Gated, batcher: Batcher) -> None:
     reading, writing = os.pipe()

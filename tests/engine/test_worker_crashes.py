@@ -86,12 +86,14 @@ def test_what_a_crash_interrupted_runs_at_once_and_alone(
 ) -> None:
     together: list[set[str]] = []
     running: set[str] = set()
+    batchers: list[Batcher] = []
 
     @tasks.task(if_lost="alert")
     async def one(name: str) -> None:
         running.add(name)
         together.append(set(running))
-        await asyncio.sleep(0.01)  # as long as others need to come beside it, if they may
+        for _ in range(2):  # a flush that receives what may come beside it, and one for it to begin in
+            await batchers[0].ask(Reap())
         running.remove(name)
 
     suspects = [neighbour.send(one, name) for name in ("suspect 1", "suspect 2")]
@@ -100,6 +102,7 @@ def test_what_a_crash_interrupted_runs_at_once_and_alone(
 
     async def main() -> None:
         async with start() as worker:
+            batchers.append(worker.runtime.batcher)
             for number in range(5):
                 await worker.send(one, f"innocent {number}")
             await worker.steps.until("settled", 7)
