@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from twolane.values.errors import TwolaneError as TwolaneError
     from twolane.values.errors import UsageError as UsageError
     from twolane.values.policy import Backoff as Backoff
-    from twolane.values.record import Record as Record
+    from twolane.values.public_record import Record as Record
     from twolane.values.record import State as State
     from twolane.values.ticket import Lane as Lane
     from twolane.values.ticket import Ticket as Ticket
@@ -48,7 +48,7 @@ _HOMES = {
     "Tasks": "face",
     "Backoff": "values.policy",
     "Lane": "values.ticket",
-    "Record": "values.record",
+    "Record": "values.public_record",
     "State": "values.record",
     "Ticket": "values.ticket",
     **dict.fromkeys(

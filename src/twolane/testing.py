@@ -31,7 +31,8 @@ from twolane.values.errors import UsageError
 from twolane.values.message import decode
 from twolane.values.outcome import Failure
 from twolane.values.policy import seconds
-from twolane.values.record import DeadLetter, Record, State
+from twolane.values.public_record import Record, published
+from twolane.values.record import DeadLetter, State
 from twolane.values.ticket import Lane, Ticket
 
 STARTS_AT = datetime(2030, 1, 1, tzinfo=UTC)
@@ -222,7 +223,7 @@ class Inbox:
             raise LookupError(
                 f"no message {message_id} was stored; {len(self._queue.messages())} others were"
             )
-        return record
+        return published(record)
 
     def dead(self, task: Sendable[...] | None = None) -> list[DeadLetter]:
         """The dead letters, the first to die first.

@@ -10,20 +10,21 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from twolane.contracts.blobs import Blobs
 from twolane.contracts.clock import Clock
-from twolane.contracts.queue import Queue
+from twolane.contracts.queue import CancelMessage, Queue
 from twolane.contracts.records import Records
 from twolane.engine.background import Background
 from twolane.engine.batcher import Batcher
+from twolane.engine.followers import Followers
 from twolane.engine.limits import Limits
 from twolane.engine.run import Observer, Surroundings, unobserved
-from twolane.engine.sender import Sender
+from twolane.engine.sender import SEND_TIMEOUT_S, Sender
 from twolane.engine.task import Registry, Sendable
 from twolane.engine.telling import tell_log
 from twolane.engine.threads import Threads
@@ -31,7 +32,7 @@ from twolane.engine.upkeep import Upkeep
 from twolane.engine.uploads import PendingBlob, pending
 from twolane.engine.worker import Worker
 from twolane.values.errors import UsageError
-from twolane.values.record import WorkerInfo
+from twolane.values.record import Record, WorkerInfo
 from twolane.values.ticket import Lane, Ticket
 
 log = logging.getLogger("twolane.runtime")
@@ -88,6 +89,7 @@ class Runtime:
         self.limits = limits
         self.new_id = new_id
         self.background = Background(limits=limits, clock=clock)
+        self.followers = Followers(self.read_many, pause_s=limits.look_s)
         self._open_stores = open_stores
         self._opened: _Open | None = None
         self._guard = threading.Lock()
@@ -144,6 +146,26 @@ class Runtime:
         (sent,) = self.sender.store_blocking([prepared])
         return Ticket(id=sent.id, task=prepared.task.name, lane=Lane.QUEUE)
 
+    def read(self, message_id: str) -> Record | None:
+        """The record of a message. Blocks.
+
+        Raises:
+            QueueError: the queue cannot be read.
+        """
+        return self.stores.records.get(message_id)
+
+    def read_many(self, message_ids: Collection[str]) -> dict[str, Record]:
+        """The records of several messages in one reading. Blocks; raises as `read`."""
+        return self.stores.records.get_many(message_ids)
+
+    def cancel(self, message_id: str) -> Record | None:
+        """Ask for a cancellation; the record as it stands afterwards. Blocks; see `Tasks.cancel`."""
+        record = self.read(message_id)
+        if record is None:
+            return None
+        self.batcher.ask_blocking(CancelMessage(record.id), SEND_TIMEOUT_S)
+        return self.read(record.id)
+
     def work_as(
         self,
         kind: str,
@@ -195,6 +217,7 @@ class Runtime:
         if self._worker is not None:
             self._worker.stop_receiving()
         self.background.begin_stop()
+        self.followers.release()
 
     def hurry(self) -> None:
         """Do not wait for the grace time to end; in the loop's thread."""
@@ -210,7 +233,7 @@ class Runtime:
         """
         self.begin_stop()
         grace_s = self.limits.grace_s if grace_s is None else grace_s
-        draining = [self.background.drain(grace_s)]
+        draining = [self.background.drain(grace_s), self.followers.drain()]
         if self._worker is not None:
             draining.append(self._worker.drain(grace_s))
         await asyncio.gather(*draining)

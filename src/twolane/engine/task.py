@@ -69,6 +69,7 @@ class Task(Sendable[P], Generic[C, P, R_co]):
         is_async: whether the function is a coroutine function.
         takes_context: whether its first parameter is a TaskContext.
         unique_key: template of its uniqueness key over the arguments' names, or None.
+        public_result: customers may see what it returns.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Task(Sendable[P], Generic[C, P, R_co]):
         because: str = "",
         policy: Policy | None = None,
         unique_key: str | None = None,
+        public_result: bool = False,
     ) -> None:
         self.fn = fn
         self.name = name
@@ -89,6 +91,9 @@ class Task(Sendable[P], Generic[C, P, R_co]):
         self.because = because
         self.policy = policy or Policy()
         self.unique_key = unique_key
+        self.public_result = public_result
+        if not isinstance(public_result, bool):  # pyright: ignore[reportUnnecessaryIsInstance]  (1 might be a mistake)
+            raise DefinitionError(f"task {name}: public_result is True or False, not {public_result!r}")
         self.is_async = inspect.iscoroutinefunction(fn)
         if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
             raise DefinitionError(f"task {name}: a call of a generator function would run nothing of it")

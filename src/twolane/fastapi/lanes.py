@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, ParamSpec
 
 from fastapi import Depends
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
+from starlette.types import Scope
 
 from twolane.engine.task import Sendable
 from twolane.fastapi.exchange import Exchange, exchange_of
 from twolane.values.blob import Blob
 from twolane.values.errors import BlobTooLarge
-from twolane.values.ticket import Ticket
+from twolane.values.ticket import Lane, Ticket
 
 P = ParamSpec("P")
 
@@ -22,12 +24,14 @@ class RequestLanes:
 
     Args:
         exchange: the request and its answer.
+        scope: the request's ASGI scope, by which a status route is found; None: no ticket says one.
     """
 
-    __slots__ = ("_exchange",)
+    __slots__ = ("_exchange", "_scope")
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, scope: Scope | None = None) -> None:
         self._exchange = exchange
+        self._scope = scope
 
     def add_task(self, task: Sendable[P], /, *args: P.args, **kwargs: P.kwargs) -> Ticket:
         """Add a task that goes with the answer: below 400 it goes, at 400 and above it is rolled back.
@@ -44,7 +48,11 @@ class RequestLanes:
             ArgumentsRefused: the arguments do not fit, or JSON cannot carry them.
             UsageError: an undecorated function; a WebSocket; the response has started already.
         """
-        return self._exchange.add(self._exchange.tasks.checked(task), args, kwargs)
+        tasks = self._exchange.tasks
+        ticket = self._exchange.add(tasks.checked(task), args, kwargs)
+        if tasks.status_urls is None or self._scope is None or ticket.lane is Lane.BACKGROUND:
+            return ticket
+        return replace(ticket, status_url=tasks.status_urls.of(self._scope, ticket.id))
 
     def store(self, source: Any) -> Blob:
         """A blob for a task's argument; its bytes are streamed when the batch is stored, not before.
@@ -68,7 +76,7 @@ async def request_lanes(connection: HTTPConnection) -> RequestLanes:
     Raises:
         UsageError: the app has no tasks installed.
     """
-    return RequestLanes(exchange_of(connection.scope))
+    return RequestLanes(exchange_of(connection.scope), connection.scope)
 
 
 Lanes = Annotated[RequestLanes, Depends(request_lanes)]
