@@ -45,6 +45,7 @@ def a_zip() -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("flights.csv", HEADER + row())
+        archive.writestr("more.csv", HEADER + row())
     return file.getvalue()
 
 
@@ -95,11 +96,11 @@ def test_a_cancelled_flight_is_no_error(imported: Imported, tmp_path: Path) -> N
     [
         (b"", "is empty"),
         (b"\n\n", "is empty"),
-        (a_zip(), "a ZIP archive"),
-        (b"\x1f\x8b" + bytes(20), "a gzip archive"),
-        (HEADER.replace(b"year", b"ye\0ar") + row(), "NUL bytes"),
+        (a_zip(), "holds 2 files"),
+        (b"\x1f\x8b" + bytes(20), "The gzip archive is damaged"),
+        (HEADER.replace(b"year", b"ye\0ar") + row(), "bytes that are no text"),
         (b"name,age\nada,36\n", "lacks the columns 'year'"),
-        (b"<!doctype html><title>Sign in</title>", "lacks the columns"),
+        (b"<!doctype html><title>Sign in</title>", "a web page (HTML)"),
         (b",".join(b"c%d" % number for number in range(1_000_000)) + b"\n", "more than 1,000 columns"),
         (HEADER[:40], "lacks the columns"),
     ],
@@ -146,11 +147,11 @@ def test_a_file_above_the_limit_is_refused(client: TestClient, main: ModuleType)
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        (row()[:30], "must have 19 fields like the header, got 10"),
-        (row(departed=b"5h17"), "dep_time: must be a whole number, got '5h17'"),
+        (row()[:30], "has too few fields: 10, where the file has 19 columns"),
+        (row(departed=b"5h17"), "dep_time must be a whole number, got '5h17'"),
         (row(tail=b"N\0"), "contains a NUL byte"),
-        (row().replace(b"1400", b"9" * 30), "distance: must be"),
-        (row().replace(b"EWR", b"\xe9\xe9\xe9"), "which is not UTF-8 text"),
+        (row().replace(b"1400", b"9" * 30), "distance must be"),
+        (row().replace(b"EWR", "éwr".encode() + b"\xe9"), "which is not UTF-8 text"),
         (row().replace(b"EWR", b'"EWR'), "a quote that opens on line 3 is never closed"),
     ],
     ids=["cut-off", "text", "nul", "huge", "latin-1", "quote"],
