@@ -176,16 +176,11 @@ def test_a_phone_shows_all_of_it(visit: Visit, tmp_path: Path, scheme: str) -> N
 def test_everything_can_be_reached_and_named_without_a_mouse(visit: Visit) -> None:
     page = visit()
     names = []
-    for _ in range(6):
+    for _ in range(5):
         page.keyboard.press("Tab")
         names.append(
             page.evaluate("document.activeElement.labels?.[0]?.innerText || document.activeElement.innerText")
         )
-    assert [name.split(" up to")[0].split(" 0 ")[0].strip() for name in names[:5]] == [
-        "Flights",
-        "A CSV file of flights",
-        "Import",
-        "Your email address",
-        "Subscribe",
-    ]
+    expected = ["Flights", "A CSV file of flights", "Import", "Your email address", "Subscribe"]
+    assert [name.strip()[: len(start)] for name, start in zip(names, expected, strict=True)] == expected
     assert page.locator("html").get_attribute("lang") == "en"

@@ -74,12 +74,12 @@ def expected(data: bytes) -> tuple[list[dict[str, object]], list[int]]:
     return rows, lines
 
 
-def resumed(data: bytes, chunk_rows: list[int]) -> list[csvfile.Chunk[Row]]:
+def resumed(data: bytes, chunk_rows: list[int], **options) -> list[csvfile.Chunk[Row]]:
     """Read chunk by chunk, each by a reader of its own that has only the last cursor."""
     chunks: list[csvfile.Chunk[Row]] = []
     for size in itertools.cycle(chunk_rows):
         start = chunks[-1].cursor if chunks else None
-        chunk = next(csvfile.read(io.BytesIO(data), Row, start=start, chunk_rows=size), None)
+        chunk = next(csvfile.read(io.BytesIO(data), Row, start=start, chunk_rows=size, **options), None)
         if chunk is None:
             return chunks
         chunks.append(chunk)
@@ -106,8 +106,8 @@ def test_chunks_joined_are_the_table(data, chunk_rows):
 def test_any_bytes_behind_a_header_are_rows_or_rejected(noise, chunk_rows):
     data = b"plain,maybe,usual,number\n" + noise
 
-    at_once = list(csvfile.read(io.BytesIO(data), Row))
-    chunks = resumed(data, chunk_rows)
+    at_once = list(csvfile.read(io.BytesIO(data), Row, encoding="utf-8"))
+    chunks = resumed(data, chunk_rows, encoding="utf-8")
 
     assert [row for chunk in chunks for row in chunk.rows] == [row for chunk in at_once for row in chunk.rows]
     assert [each for chunk in chunks for each in chunk.rejected] == [

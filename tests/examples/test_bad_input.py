@@ -44,6 +44,7 @@ def a_zip() -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("flights.csv", HEADER + row())
+        archive.writestr("more.csv", HEADER + row())
     return file.getvalue()
 
 
@@ -52,15 +53,25 @@ def a_zip() -> bytes:
     [
         (b"", "is empty"),
         (b"\n\n", "is empty"),
-        (a_zip(), "a ZIP archive"),
-        (b"\x1f\x8b" + bytes(20), "a gzip archive"),
-        (HEADER.replace(b"year", b"ye\0ar") + row(), "NUL bytes"),
+        (a_zip(), "holds 2 files"),
+        (b"\x1f\x8b" + bytes(20), "The gzip archive is damaged"),
+        (HEADER.replace(b"year", b"ye\0ar") + row(), "bytes that are no text"),
         (b"name,age\nada,36\n", "lacks the columns 'year'"),
-        (b"<!doctype html><title>Sign in</title>", "lacks the columns"),
+        (b"<!doctype html><title>Sign in</title>", "a web page (HTML)"),
         (b",".join(b"c%d" % number for number in range(1_000_000)) + b"\n", "more than 1,000 columns"),
         (HEADER[:40], "lacks the columns"),
     ],
-    ids=["empty", "blank", "zip", "gzip", "nul", "another", "html", "a-million-columns", "cut-off"],
+    ids=[
+        "empty",
+        "blank",
+        "zip-of-two",
+        "broken-gzip",
+        "nul",
+        "another",
+        "html",
+        "a-million-columns",
+        "cut-off",
+    ],
 )
 def test_what_is_no_such_file_is_refused_in_a_sentence(
     client: TestClient, data: bytes, sentence: str
@@ -153,11 +164,11 @@ def test_a_path_or_a_method_that_is_none_is_said_in_the_same_way(
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        (row()[:30], "must have 19 fields like the header, got 10"),
-        (row(departed=b"5h17"), "dep_time: must be a whole number, got '5h17'"),
+        (row()[:30], "has too few fields: 10, where the file has 19 columns"),
+        (row(departed=b"5h17"), "dep_time must be a whole number, got '5h17'"),
         (row(tail=b"N\0"), "contains a NUL byte"),
-        (row().replace(b"1400", b"9" * 30), "distance: must be"),
-        (row().replace(b"EWR", b"\xe9\xe9\xe9"), "which is not UTF-8 text"),
+        (row().replace(b"1400", b"9" * 30), "distance must be"),
+        (row().replace(b"EWR", b"\xe9wr"), "which is not UTF-8 text"),
         (row().replace(b"EWR", b'"EWR'), "a quote that opens on line 3 is never closed"),
     ],
     ids=["cut-off", "text", "nul", "huge", "latin-1", "quote"],
@@ -165,7 +176,8 @@ def test_a_path_or_a_method_that_is_none_is_said_in_the_same_way(
 def test_a_bad_row_is_rejected_with_line_and_reason_and_stops_nothing(
     client: TestClient, browser: TestClient, imported: Imported, bad: bytes, reason: str
 ) -> None:
-    progress = imported(HEADER + row(1) + bad)
+    good = row(1, tail="Ñandú Ñandú".encode())  # letters that say that the file is UTF-8
+    progress = imported(HEADER + good + bad)
     assert (progress["state"], progress["imported"], progress["rejected"]) == ("done", 1, 1)
     assert reason in client.get(f"/imports/{progress['id']}/rejected.csv").text
     page = browser.get(f"/imports/{progress['id']}").text.replace("&#39;", "'")

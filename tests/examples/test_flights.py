@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import sqlite3
 import sys
+import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -24,6 +27,13 @@ Imported = Callable[[bytes], dict[str, Any]]
 def query(tmp_path: Path, statement: str) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(tmp_path / "flights.db")) as connection:
         return connection.execute(statement).fetchall()
+
+
+def zipped(data: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("flights.csv", data)
+    return file.getvalue()
 
 
 class TestSubscribing:
@@ -83,6 +93,23 @@ class TestAnImport:
     def test_a_cancelled_flight_is_no_error(self, imported: Imported, tmp_path: Path) -> None:
         assert imported(HEADER + row(departed=b"NA", tail=b"NA"))["rejected"] == 0
         assert query(tmp_path, "SELECT dep_time, tailnum FROM flights") == [(None, None)]
+
+    @pytest.mark.parametrize(
+        "packed",
+        [
+            gzip.compress,
+            zipped,
+            lambda data: data.decode().encode("utf-16"),
+            lambda data: data.replace(b",", b";"),
+        ],
+        ids=["gzip", "zip", "utf-16", "semicolons"],
+    )
+    def test_what_a_customer_has_at_hand_is_read_as_it_is(
+        self, imported: Imported, packed: Callable[[bytes], bytes]
+    ) -> None:
+        progress = imported(packed(HEADER + rows(3000) + row(departed=b"x")))
+        assert (progress["state"], progress["imported"], progress["rejected"]) == ("done", 3000, 1)
+        assert progress["percent"] == 100
 
     def test_its_name_is_text_and_no_html(self, browser: TestClient) -> None:
         answer = upload(browser, HEADER + row(), "<script>alert(1)</script>\"'&.csv")

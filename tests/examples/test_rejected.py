@@ -31,7 +31,7 @@ def test_each_has_its_line_its_reason_and_itself(client: TestClient, imported: I
     assert head == ["line", "reason", "row"]
     assert first == [
         "3",
-        "dep_time: must be a whole number, got '5h17'",
+        "dep_time must be a whole number, got '5h17'",
         row(departed=b"5h17").decode().strip(),
     ]
     assert second[0] == "5"

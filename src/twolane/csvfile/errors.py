@@ -20,6 +20,11 @@ class CursorRefused(CsvError):
     """The cursor given as `start` is none of this version's, or was made from another file."""
 
 
+def damaged(archive: str) -> CsvError:
+    """Return the error for an archive that cannot be unpacked to its end."""
+    return CsvError(f"The {archive} archive is damaged or cut off: pack the file anew and upload that.")
+
+
 def listed(names: Sequence[str]) -> str:
     """Return column names as a sentence shows them: quoted, the first 20, each cut at 60 characters."""
     shown = [repr(name[:60]) for name in names[:20]]
