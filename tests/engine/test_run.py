@@ -16,8 +16,7 @@ from pydantic import BaseModel
 
 from twolane import GiveUp, RetryLater, TaskContext, Tasks
 from twolane.contracts.queue import Delivery
-from twolane.engine import failures
-from twolane.engine import outcomes
+from twolane.engine import failures, outcomes
 from twolane.engine import run as module
 from twolane.engine.hold import Hold
 from twolane.engine.run import Ran, Surroundings, run

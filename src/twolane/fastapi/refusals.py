@@ -67,20 +67,25 @@ def _refuse(task: str, path: Sequence[str], what: str, out: str) -> NoReturn:
     raise DefinitionError(f"task {task}: {whose} a parameter {what}. {out}.")
 
 
+_SOURCES: dict[type, str] = {
+    params.Form: "a form",  # a Body too, and so is File
+    params.Body: "the body",
+    params.Header: "a header",
+    params.Cookie: "a cookie",
+    params.Path: "the path",
+    params.Query: "the query",
+}
+
+
 def _source(found: Marked) -> str:
     """Where FastAPI would take a parameter from."""
-    for mark in reversed(found.marks):
-        if isinstance(mark, (params.Form, params.File)):
-            return "a form"
-        if isinstance(mark, params.Body):
-            return "the body"
-        if isinstance(mark, params.Header):
-            return "a header"
-        if isinstance(mark, params.Cookie):
-            return "a cookie"
-        if isinstance(mark, params.Path):
-            return "the path"
-    return "the query or the body" if not isinstance(found.marks[-1], params.Query) else "the query"
+    told = (
+        source
+        for mark in reversed(found.marks)
+        for kind, source in _SOURCES.items()
+        if isinstance(mark, kind)
+    )
+    return next(told, "the query or the body")
 
 
 def _written(found: Marked) -> str:
