@@ -142,7 +142,7 @@ class TestValues:
             b: Annotated[str, Depends(sync), "a remark"] = given,
             *,
             c: Annotated[Repository, Depends()],
-            d: Repository = Depends(),  # noqa: B008
+            d: Repository = Depends(),
             e: int = 5,
         ) -> list[Any]:
             return [number, a, b[:4], c.name, d.name, e]
