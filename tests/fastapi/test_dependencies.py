@@ -562,7 +562,7 @@ class TestDefinitions:
         def task(session: str = given) -> None: ...
 
         with pytest.raises(
-            DefinitionError, match=r"`session: .*str.*` is to be given, and its type does not say by"
+            DefinitionError, match=r"`session: str` is to be given, and its type does not say by"
         ):
             queued(tasks, name="t")(task)
 
@@ -591,6 +591,22 @@ class TestDefinitions:
             DefinitionError, match=r'if_lost="ignore": nobody fills `found`, since its call is bound'
         ):
             tasks.task(if_lost="ignore", name="t")(task)
+
+    def test_a_dependency_of_a_task_may_be_one_of_an_endpoint(
+        self, tasks: Tasks, app: FastAPI, run: Run
+    ) -> None:
+        def shared(lanes: Lanes = given, found: Annotated[str, Depends(coroutine)] = given) -> str:
+            return f"{found} {type(lanes).__name__}"
+
+        @queued(tasks)
+        def task(found: str = Depends(shared)) -> str:
+            return found
+
+        @app.get("/")
+        def endpoint(found: Annotated[str, Depends(shared)]) -> str:
+            return found
+
+        assert run(task).result == TestClient(app).get("/").json() == "async RequestLanes"
 
     def test_lanes_may_be_keyword_only_without_a_default(self, tasks: Tasks, run: Run) -> None:
         @queued(tasks)

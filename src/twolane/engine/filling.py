@@ -78,6 +78,13 @@ class Marked(NamedTuple):
     type: Any
     marks: tuple[Any, ...]
 
+    @property
+    def written(self) -> str:
+        """As in the signature, for errors: `page: int`."""
+        if self.type is inspect.Parameter.empty:
+            return self.parameter.name
+        return f"{self.parameter.name}: {self.type.__name__ if inspect.isclass(self.type) else self.type}"
+
 
 def parameters_of(call: Callable[..., Any]) -> Iterator[Marked]:
     """The parameters of a function, class or object that is called.
@@ -106,9 +113,9 @@ def filled_names(fn: Callable[..., Any], task: str, mark: type | None) -> list[s
         DefinitionError: one says `= given`, and not by what; or is positional only.
     """
     names: list[str] = []
-    for parameter, annotation, marks in parameters_of(fn):
-        name = parameter.name
-        if mark is not None and any(isinstance(each, mark) for each in marks):
+    for each in parameters_of(fn):
+        parameter, name = each.parameter, each.parameter.name
+        if mark is not None and any(isinstance(found, mark) for found in each.marks):
             if parameter.kind is parameter.POSITIONAL_ONLY:
                 raise DefinitionError(
                     f"task {task}: `{name}` is filled by name, so it stands behind the `/`, not before it"
@@ -116,7 +123,7 @@ def filled_names(fn: Callable[..., Any], task: str, mark: type | None) -> list[s
             names.append(name)
         elif parameter.default is given:
             raise DefinitionError(
-                f"task {task}: `{name}: {annotation}` is to be given, and its type does not say by what. Write "
+                f"task {task}: `{each.written}` is to be given, and its type does not say by what. Write "
                 f"Annotated[..., Depends(...)] or Lanes, and import what it names where the task is defined, not "
                 f"under TYPE_CHECKING."
             )

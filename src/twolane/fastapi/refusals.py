@@ -40,7 +40,7 @@ def refuse_parameter(task: str, path: Sequence[str], found: Marked) -> NoReturn:
     else:
         where = _source(found)
         why, out = f"is read by FastAPI from {where}, and a task has no request", f"{_PASS}, or {_SPLIT}"
-    _refuse(task, path, f"`{_written(found)}`, which {why}", out)
+    _refuse(task, path, f"`{found.written}`, which {why}", out)
 
 
 def refuse_security(
@@ -86,10 +86,3 @@ def _source(found: Marked) -> str:
         if isinstance(mark, kind)
     )
     return next(told, "the query or the body")
-
-
-def _written(found: Marked) -> str:
-    kind = found.type
-    if kind is inspect.Parameter.empty:
-        return found.parameter.name
-    return f"{found.parameter.name}: {kind.__name__ if inspect.isclass(kind) else kind}"
