@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -190,6 +191,33 @@ class TestTimeOuts:
 
 
 class TestInterruptions:
+    @pytest.mark.parametrize("error", [KeyError("its own"), None])
+    def test_that_come_as_a_sync_function_ends_take_nothing_of_what_it_raised(
+        self, room: Room, error: Exception | None
+    ) -> None:
+        async def main() -> Ran:
+            loop = asyncio.get_running_loop()
+
+            def hold_the_loop_until_it_has_ended() -> None:
+                deadline = time.monotonic() + WAIT_S
+                while room.threads.free < 2:
+                    assert time.monotonic() < deadline
+
+            def work(found: None = Depends(room.session)) -> None:
+                loop.call_soon_threadsafe(hold_the_loop_until_it_has_ended)
+                hold.interrupt("timed_out")
+                if error is not None:
+                    raise error
+
+            hold = await room.receive(room.task(work))
+            return await run(hold, room.house.runtime.surroundings(room.threads, room.side))
+
+        ran = asyncio.run(main())
+        assert isinstance(ran.outcome, did.TimedOut if error is None else did.Failed)
+        assert room.told == ["opened", asyncio.CancelledError if error is None else KeyError]
+        assert not ran.stuck
+        assert (room.threads.stuck, room.threads.free) == (0, 2)
+
     def test_at_a_checkpoint_are_thrown_into_what_is_open(self, room: Room) -> None:
         def work(ctx: TaskContext, found: None = Depends(room.session)) -> None:
             while True:

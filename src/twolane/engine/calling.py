@@ -100,6 +100,11 @@ class FilledCall:
         return result
 
     @property
+    def begun(self) -> bool:
+        """Whether a sync function was called: a cancellation of the message waits for its checkpoint."""
+        return self._begun
+
+    @property
     def in_thread(self) -> bool:
         """Whether a sync function is in its thread, where nothing cancels it."""
         return self._begun and not self._over
@@ -132,15 +137,17 @@ class FilledCall:
         self._begun = True
         ended = _submit(threads, function, self._end, reserved=True)
         try:
-            result, error = await ended
-        except asyncio.CancelledError:
-            self._left_alone = self.in_thread  # nobody but a closing loop cancels it here
-            if self._left_alone:
+            result, error = await asyncio.shield(ended)
+        except asyncio.CancelledError as cancelled:
+            if self.in_thread:  # nobody but a closing loop cancels it here
+                self._left_alone = True
                 log.warning(
                     "%s %s still runs in its thread as its event loop closes: its dependencies are not closed",
                     self._context.task, self._context.id,
                 )  # fmt: skip
-            raise
+                raise
+            result, error = await ended  # it has just ended: how is on its way here
+            error = error or cancelled
         if error is not None:
             raise error
         if self.given_up:

@@ -218,7 +218,7 @@ async def _await(
             ended.set_result(None)
 
     def end() -> None:
-        if filled is not None and filled.in_thread and hold.why == "cancelled":
+        if filled is not None and filled.begun and hold.why == "cancelled":
             return  # it waits for the function's checkpoint
         if filled is not None and filled.give_up():
             let_go()
