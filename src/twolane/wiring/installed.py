@@ -19,10 +19,16 @@ class StatusUrlsLike(Protocol):
 
 
 class Installed(Protocol):
-    """A `Tasks`, as an app or a command line finds it."""
+    """A `Tasks`, as an app or a command line finds it.
+
+    Attributes:
+        registry: the tasks.
+        apps: the apps that have them installed.
+    """
 
     registry: Registry
     status_urls: StatusUrlsLike | None
+    apps: list[Any]
 
     @property
     def runtime(self) -> Runtime:
