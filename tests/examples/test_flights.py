@@ -185,9 +185,9 @@ class TestAKill:
             its = db.claim("an id", "a customer", "a digest", "flights.csv")
             killed = Context(its.id, dies_at=2, saved=saved)
             with pytest.raises(Killed):
-                import_flights.fn(killed, upload)
+                import_flights(killed, upload, db)
             assert query(tmp_path, "SELECT count(*) FROM flights") == [(4000,)]
-            import_flights.fn(Context(its.id, killed.cursor), upload)
+            import_flights(Context(its.id, killed.cursor), upload, db)
             assert query(tmp_path, "SELECT count(*) FROM flights") == [(6000,)]
             ended = db.find(its.id)
         assert (ended.imported, ended.rejected, ended.begun_at_row) == (6000, 1, 4000)
@@ -196,5 +196,5 @@ class TestAKill:
     def test_rows_that_have_no_place_are_not_passed_over(
         self, main: ModuleType, store: ModuleType, upload: Blob
     ) -> None:
-        with pytest.raises(LookupError, match="was an old copy put back"):
-            sys.modules["app.tasks"].import_flights.fn(Context("unknown"), upload)
+        with store.opened() as db, pytest.raises(LookupError, match="was an old copy put back"):
+            sys.modules["app.tasks"].import_flights(Context("unknown"), upload, db)

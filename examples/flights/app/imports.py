@@ -15,12 +15,11 @@ from .customers import COOKIE, Customer, SameOrigin
 from .models import Flight, Import
 from .progress import Progress, progress_of
 from .rejected import as_csv
-from .store import Store, opened_store
+from .store import Db, Store
 from .tasks import import_flights, tasks
 
 router = APIRouter(prefix="/imports")
 
-Db = Annotated[Store, Depends(opened_store)]
 Limited = Depends(tasks.limit_body(settings.MAX_UPLOAD_BYTES))
 
 

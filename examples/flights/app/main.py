@@ -13,6 +13,7 @@ from . import imports, settings, subscribers, trouble
 from .answers import Page, explain_errors, render, wants_page
 from .customers import Customer, SameOrigin
 from .progress import progress_of
+from .store import Db
 from .tasks import forget_subscriber_count, record_event, send_welcome_email, tasks
 
 app = FastAPI(title="Flights")
@@ -27,7 +28,7 @@ Email = Annotated[str, Form(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
 
 
 @app.get("/", response_class=Page)
-def front_page(customer: Customer, db: imports.Db, subscribed: str = "") -> str:
+def front_page(customer: Customer, db: Db, subscribed: str = "") -> str:
     """Two forms and the customer's imports."""
     known = (progress_of(its, tasks.record(its.id)) for its in db.latest(customer))
     return render(
@@ -40,7 +41,7 @@ def front_page(customer: Customer, db: imports.Db, subscribed: str = "") -> str:
 
 
 @app.post("/subscribe", dependencies=[SameOrigin])
-def subscribe(email: Email, db: imports.Db, lanes: Lanes, request: Request) -> Response:
+def subscribe(email: Email, db: Db, lanes: Lanes, request: Request) -> Response:
     """Keep a subscriber; what may be lost happens after the answer."""
     db.subscribe(email)
     lanes.add_task(send_welcome_email, email)

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends
 
 from twolane.csvfile import Chunk, Rejected
 
@@ -118,8 +121,8 @@ def now() -> str:
 
 
 def opened_store() -> Generator[Store]:
-    """The database, for `Depends` in endpoints and tasks; made where it is missing."""
-    # FastAPI opens it in one thread and hands it to another: never used by two at a time.
+    """The database, made where it is missing; a dependency of endpoints and of tasks."""
+    # It is opened in one thread and used in another, never by two at a time.
     connection = sqlite3.connect(settings.DATABASE, timeout=30, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     try:
@@ -129,4 +132,5 @@ def opened_store() -> Generator[Store]:
         connection.close()
 
 
+Db = Annotated[Store, Depends(opened_store)]
 opened = contextmanager(opened_store)
