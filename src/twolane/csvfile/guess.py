@@ -28,6 +28,7 @@ _COHERENT = 0.3  # share of letters that are as frequent as in one language
 _CLEAR = 0.05  # how much of a text may look wrong where only one encoding reads it at all
 _ABOUT_EQUAL = 0.05
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]+")
+_RUNS = re.compile(rb"[\x80-\xff]{3,}")
 _NO_WORD = re.compile(rb'[0-9,;\t"]+')  # between words of a language they look like a wrong encoding
 _FEW = 0.5  # of the lines, whose rows may be rejected for letters that cannot be told
 
@@ -140,10 +141,10 @@ def _looks(text: bytes) -> tuple[dict[Encoding, float], dict[Encoding, float]]:
 
 
 def _stands_alone(text: bytes) -> bool:
-    """Tell whether few bytes beyond ASCII stand in runs of three or more; a run of equal ones is a line drawn."""
+    """Tell whether most bytes beyond ASCII stand in runs of one or two; a run of equal ones is a line drawn."""
     beyond = sum(map(len, _BEYOND_ASCII.findall(text)))
-    in_runs = sum(len(run) for run in _BEYOND_ASCII.findall(text) if len(run) > 2 and len(set(run)) > 1)  # noqa: PLR2004
-    return in_runs <= beyond * 0.4
+    in_words = sum(len(run) for run in _RUNS.findall(text) if len(set(run)) > 1)
+    return in_words <= beyond * 0.4
 
 
 def _reads(encoding: Encoding, text: bytes) -> bool:
