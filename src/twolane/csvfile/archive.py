@@ -15,12 +15,15 @@ from twolane.csvfile.errors import CsvError
 from twolane.csvfile.limits import Limits
 from twolane.csvfile.source import BinaryReader, Readable, read_fully
 from twolane.csvfile.strangers import GZIP, ZIP
-from twolane.csvfile.unpack import Piece, bounded, gzip_pieces, zip_pieces
+from twolane.csvfile.unpack import Piece, bounded, gzip_pieces, refuse_expansion, zip_pieces
 from twolane.csvfile.zips import entry_in
 
 
 class Stream(Readable, Protocol):
-    """The bytes of the CSV file from one place on."""
+    """The bytes of the CSV file from one place on; a read gives less than was asked for only at the end.
+
+    Where an archive is damaged, a read gives what comes before, and the next one raises `CsvError`.
+    """
 
     def uploaded_bytes(self, offset_bytes: int) -> int:
         """Return how much of the uploaded file had to be read for the first `offset_bytes` of the CSV file."""
@@ -70,11 +73,10 @@ def contents_of(reader: BinaryReader, limits: Limits) -> Contents:
         return _packed(reader, size_bytes, "gzip", lambda: gzip_pieces(reader), limits)
     if magic in ZIP:
         entry = entry_in(reader)
-        if entry.size_bytes > limits.max_bytes:
-            raise CsvError(_too_large(f"The file in the ZIP archive has {entry.size_bytes:,} bytes", limits))
+        refuse_expansion("ZIP", size_bytes, entry.size_bytes, limits)
         return _packed(reader, size_bytes, "ZIP", lambda: zip_pieces(reader, entry), limits)
     if size_bytes > limits.max_bytes:
-        raise CsvError(_too_large(f"The file has {size_bytes:,} bytes", limits))
+        raise CsvError(f"The file has {size_bytes:,} bytes; {limits.max_bytes:,} are the limit.")
     return Contents(reader, size_bytes, None, None)
 
 
@@ -84,13 +86,12 @@ def _packed(
     return Contents(reader, size_bytes, archive, lambda: bounded(pieces(), archive, size_bytes, limits))
 
 
-def _too_large(what: str, limits: Limits) -> str:
-    return f"{what}; {limits.max_bytes:,} are the limit."
-
-
 class _AsItIs:
     def __init__(self, reader: BinaryReader) -> None:
-        self.read = reader.read
+        self._reader = reader
+
+    def read(self, size: int, /) -> bytes:
+        return read_fully(self._reader, size)
 
     def uploaded_bytes(self, offset_bytes: int) -> int:
         return offset_bytes
@@ -107,13 +108,16 @@ class _Unpacked:
         self._marks = deque([(0, 0)])  # unpacked and uploaded bytes at the ends of pieces
 
     def read(self, size: int, /) -> bytes:
-        if not self._piece:
-            self._piece = self._next_piece()
-        data, self._piece = self._piece[:size], self._piece[size:]
+        data = self._taken(size)
+        while data and len(data) < size and not isinstance(self._ahead, CsvError):
+            more = self._taken(size - len(data))
+            if not more:
+                break
+            data += more
         return data
 
     def skip(self, offset_bytes: int) -> None:
-        while offset_bytes and (data := self.read(offset_bytes)):
+        while offset_bytes and (data := self._taken(offset_bytes)):
             offset_bytes -= len(data)
 
     def uploaded_bytes(self, offset_bytes: int) -> int:
@@ -125,6 +129,12 @@ class _Unpacked:
         next_unpacked, next_uploaded = self._marks[1]
         share = (offset_bytes - unpacked) / (next_unpacked - unpacked)
         return uploaded + int((next_uploaded - uploaded) * share)
+
+    def _taken(self, size: int) -> bytes:
+        if not self._piece:
+            self._piece = self._next_piece()
+        data, self._piece = self._piece[:size], self._piece[size:]
+        return data
 
     def _next_piece(self) -> bytes:
         ahead = self._ahead

@@ -9,11 +9,11 @@ a word, so such a file is refused instead.
 from __future__ import annotations
 
 import codecs
-from itertools import pairwise
+import re
 from typing import Final
 
 from twolane.csvfile.encoding import CP1252, ENCODINGS, UTF_8, Encoding
-from twolane.csvfile.errors import CsvError
+from twolane.csvfile.errors import CsvError, refuse_no_text
 from twolane.csvfile.source import Readable, read_fully
 
 SCANNED_BYTES: Final = 8_388_608
@@ -27,8 +27,10 @@ _MARKS = (
 _COHERENT = 0.3  # share of letters that are as frequent as in one language
 _CLEAR = 0.05  # how much of a text may look wrong where only one encoding reads it at all
 _ABOUT_EQUAL = 0.05
-_BEYOND_ASCII = 0x80
-_FEW = 0.5
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]+")
+_RUNS = re.compile(rb"[\x80-\xff]{3,}")
+_NO_WORD = re.compile(rb'[0-9,;\t"]+')  # between words of a language they look like a wrong encoding
+_FEW = 0.5  # of the lines, whose rows may be rejected for letters that cannot be told
 
 
 def encoding_in(stream: Readable) -> Encoding:
@@ -82,15 +84,16 @@ def _told_by(lines: list[bytes], share: float) -> Encoding:
     text = b"\n".join(lines)
     decoded = text.decode("utf_8", "replace")
     broken = decoded.count("\ufffd")
-    if broken * 3 <= sum(character > "\x7f" for character in decoded):
+    if broken * 2 <= sum(character > "\x7f" for character in decoded):
         return UTF_8
     readable = [line for line in lines if _reads(CP1252, line)]
     if len(readable) >= 0.9 * len(lines):
         text = b"\n".join(readable)  # a stray byte rejects its row and decides nothing
     found = _by_language(text)
-    if found is None and share <= _FEW:
+    if found is None and share < _FEW:
         return UTF_8  # those lines are rejected, each with its reason
     if found is None:
+        refuse_no_text(text)
         raise CsvError(
             "The encoding of the file's letters cannot be told: save it as CSV (UTF-8) and upload that."
         )
@@ -120,23 +123,28 @@ def _by_language(text: bytes) -> Encoding | None:
 
 
 def _looks(text: bytes) -> tuple[dict[Encoding, float], dict[Encoding, float]]:
-    """Return how much `text` is like a language, and how much like none, in each code page that reads it."""
+    """Return how much `text` is like a language, and how much it looks wrong, in each code page that reads it.
+
+    What looks more wrong than others is no candidate for a language.
+    """
     from charset_normalizer import from_bytes
 
     pages = [encoding.codec for encoding in ENCODINGS.values() if encoding.detected and not encoding.is_wide]
     coherence: dict[Encoding, float] = {}
     chaos: dict[Encoding, float] = {}
-    for match in from_bytes(text, cp_isolation=pages, enable_fallback=False):
+    words = _NO_WORD.sub(b" ", text)
+    for match in from_bytes(words, cp_isolation=pages, enable_fallback=False):
         for name in {match.encoding, *match.could_be_from_charset} & ENCODINGS.keys():
             coherence[ENCODINGS[name]], chaos[ENCODINGS[name]] = match.coherence, match.chaos
-    return coherence, chaos
+    least = min(chaos.values(), default=0)
+    return {page: share for page, share in coherence.items() if chaos[page] <= least + _ABOUT_EQUAL}, chaos
 
 
 def _stands_alone(text: bytes) -> bool:
-    """Tell whether most bytes beyond ASCII have none beside them; a row of equal ones is a line drawn."""
-    beyond = sum(byte >= _BEYOND_ASCII for byte in text)
-    pairs = sum(min(a, b) >= _BEYOND_ASCII and a != b for a, b in pairwise(text))
-    return pairs <= beyond * 0.4
+    """Tell whether most bytes beyond ASCII stand in runs of one or two; a run of equal ones is a line drawn."""
+    beyond = sum(map(len, _BEYOND_ASCII.findall(text)))
+    in_words = sum(len(run) for run in _RUNS.findall(text) if len(set(run)) > 1)
+    return in_words <= beyond * 0.4
 
 
 def _reads(encoding: Encoding, text: bytes) -> bool:

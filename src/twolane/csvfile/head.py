@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from twolane.csvfile.archive import Contents
 from twolane.csvfile.dialect import Dialect, Fits, named_by_excel, told_by
 from twolane.csvfile.encoding import ENCODINGS, Encoding
-from twolane.csvfile.errors import CsvError
+from twolane.csvfile.errors import CsvError, refuse_no_text
 from twolane.csvfile.guess import encoding_in, wide_by_nuls
 from twolane.csvfile.limits import Limits
 from twolane.csvfile.options import Options
@@ -21,7 +21,6 @@ from twolane.csvfile.text import Text
 
 _MARK = "\ufeff".encode()
 _BLANK_LINES = re.compile(rb"[\r\n]*+")
-_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _MAGIC_BYTES = 16
 
 
@@ -129,8 +128,7 @@ def _fields(
     """Parse the first row; refuse what is no text or too wide."""
     if begin + len(record) > limits.max_record_bytes:
         _refuse_long(record, dialect, limits)
-    if _NO_TEXT.search(record):
-        raise CsvError("The header row contains bytes that are no text: this is not a CSV file.")
+    refuse_no_text(record)
     try:
         fields = next(dialect.parser((record.decode(encoding.text_codec),)))
     except UnicodeDecodeError as error:

@@ -100,7 +100,7 @@ PHRASES: Final[Mapping[str, str]] = {
 _OWN_WORDS = {"value_error": "Value error, ", "assertion_error": "Assertion failed, "}
 _NOT_VALID = re.compile(r"(?:Input|value) is not (an? )(?:valid )?([^:]*).*", re.DOTALL)
 _JARGON = re.compile(
-    r"\b(?:Input|[Ii]nstance|[Oo]bject|dictionary|tuple|dict|callable|discriminator)\b|\bshould\b"
+    r"\b(?:Input|Error|[Ii]nstance|[Oo]bject|dictionary|tuple|dict|callable|discriminator)\b|\bshould\b"
 )
 _TAGS = frozenset({"int", "str", "float", "bool", "bytes", "none", "date", "time", "datetime", "decimal", "timedelta", "uuid", "url", "list", "set", "tuple", "dict", "json", "enum", "model", "nullable", "any"})  # fmt: skip
 

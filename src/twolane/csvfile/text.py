@@ -5,13 +5,13 @@ from __future__ import annotations
 import codecs
 
 from twolane.csvfile.encoding import BAD_BYTE, Encoding
-from twolane.csvfile.source import Readable, read_fully
+from twolane.csvfile.source import Readable
 
 _DECODE = {"utf_16_le": codecs.utf_16_le_decode, "utf_16_be": codecs.utf_16_be_decode}
 
 
 class Text:
-    """A stream of bytes in the encoding of the file, or in UTF-8 where that is UTF-16.
+    """A stream, which gives all that is asked for, as bytes in the encoding of the file, or in UTF-8 where that is UTF-16.
 
     Half a surrogate pair comes as bytes that UTF-8 refuses, so that its row is rejected like any other
     that does not decode.
@@ -45,10 +45,10 @@ class Text:
         return b"".join(blocks)
 
     def _as_it_is(self, size_bytes: int) -> bytes:
-        return read_fully(self._stream, size_bytes)
+        return self._stream.read(size_bytes)
 
     def _transcoded(self, size_bytes: int) -> bytes:
-        while block := read_fully(self._stream, max(size_bytes, 2)):
+        while block := self._stream.read(max(size_bytes, 2)):
             data = self._undecoded + block
             whole = len(data) // 2 * 2
             text, used = _DECODE[self.encoding.codec](data[:whole], "surrogatepass", False)

@@ -79,20 +79,24 @@ def bounded(pieces: Iterator[Piece], archive: str, packed_bytes: int, limits: Li
     Raises:
         CsvError: it is more.
     """
-    by_size = max(packed_bytes * limits.max_expansion, FREE_BYTES)
-    size_bytes = 0
+    unpacked_bytes = 0
     for piece, at in pieces:
-        size_bytes += len(piece)
-        if size_bytes > limits.max_bytes:
-            raise CsvError(
-                f"The {archive} archive unpacks to more than {limits.max_bytes:,} bytes, which is the limit."
-            )
-        if size_bytes > by_size:
-            raise CsvError(
-                f"The {archive} archive unpacks to more than {limits.max_expansion:,} times its size, which is the limit: "
-                "upload the CSV file itself."
-            )
+        unpacked_bytes += len(piece)
+        refuse_expansion(archive, packed_bytes, unpacked_bytes, limits)
         yield piece, at
+
+
+def refuse_expansion(archive: str, packed_bytes: int, unpacked_bytes: int, limits: Limits) -> None:
+    """Raise CsvError where an archive unpacks to more than `limits` allow."""
+    if unpacked_bytes > limits.max_bytes:
+        raise CsvError(
+            f"The {archive} archive unpacks to more than {limits.max_bytes:,} bytes, which is the limit."
+        )
+    if unpacked_bytes > max(packed_bytes * limits.max_expansion, FREE_BYTES):
+        raise CsvError(
+            f"The {archive} archive unpacks to more than {limits.max_expansion:,} times its size, which is the limit: "
+            "upload the CSV file itself."
+        )
 
 
 def _inflated(packed: _Packed, window_bits: int, archive: str) -> Generator[Piece, None, None]:

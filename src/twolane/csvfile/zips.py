@@ -35,6 +35,10 @@ class Entry:
     is_deflated: bool
 
 
+class _BeforeTheFile(OSError):
+    """What a file says of an offset below 0; `zipfile` tries such places."""
+
+
 class _Directory:
     """What `zipfile` reads an archive through: it may not take a directory of millions of names into memory."""
 
@@ -50,7 +54,7 @@ class _Directory:
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         begin = {os.SEEK_SET: 0, os.SEEK_CUR: self._reader.tell(), os.SEEK_END: self._size_bytes}[whence]
         if begin + offset < 0:
-            raise BadZipFile("an offset lies before the file")
+            raise _BeforeTheFile
         return self._reader.seek(begin + offset)
 
     def tell(self) -> int:
@@ -68,7 +72,15 @@ def entry_in(reader: BinaryReader) -> Entry:
     try:
         with ZipFile(_Directory(reader, size_bytes)) as archive:
             infos = archive.infolist()
-    except (BadZipFile, NotImplementedError, struct.error, ValueError, OverflowError, IndexError) as error:
+    except (
+        _BeforeTheFile,
+        BadZipFile,
+        NotImplementedError,
+        struct.error,
+        ValueError,
+        OverflowError,
+        IndexError,
+    ) as error:
         if isinstance(error, CsvError):
             raise
         raise damaged("ZIP") from error
