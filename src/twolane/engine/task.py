@@ -19,6 +19,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, get_type_hints
 from twolane.engine.arguments import Arguments
 from twolane.engine.context import TaskContext
 from twolane.values.errors import DefinitionError, UsageError
+from twolane.values.message import Letterhead, MessagePolicy
 from twolane.values.policy import Policy, seconds
 from twolane.values.ticket import Lane
 
@@ -68,6 +69,7 @@ class Task(Sendable[P], Generic[C, P, R_co]):
         fn: the function.
         is_async: whether the function is a coroutine function.
         takes_context: whether its first parameter is a TaskContext.
+        letterhead: writes its envelopes.
         unique_key: template of its uniqueness key over the arguments' names, or None.
     """
 
@@ -94,6 +96,8 @@ class Task(Sendable[P], Generic[C, P, R_co]):
             raise DefinitionError(f"task {name}: a call of a generator function would run nothing of it")
         self.takes_context = _takes_context(fn, name, lane)
         self.arguments = Arguments(fn, name, skip_first=self.takes_context)
+        limits = MessagePolicy(self.policy.max_attempts, self.policy.timeout_s, self.policy.patience_s)
+        self.letterhead = Letterhead(name, queue, limits)
         self.send_options = SendOptions()
         self.task: Task[Any, P, Any] = self
         functools.update_wrapper(self, fn)
