@@ -46,7 +46,7 @@ class Arguments:
         self._fn = fn
         self._task = name
         self._parameters = parameters
-        self._positional = [p for p in parameters if p.kind not in (p.KEYWORD_ONLY, *_VARIADIC)]
+        self._positional = [p.name for p in parameters if p.kind not in (p.KEYWORD_ONLY, *_VARIADIC)]
         self._hidden = {p.name for p in parameters if p.kind is p.POSITIONAL_ONLY}
         self._model: Any = None
         self._lock = threading.Lock()
@@ -75,7 +75,7 @@ class Arguments:
             raise ArgumentsRefused(
                 f"task {self._task} takes {len(self._positional)} positional argument(s), {len(args)} were given"
             )
-        bound: dict[str, Any] = {p.name: value for p, value in zip(self._positional, args, strict=False)}
+        bound: dict[str, Any] = dict(zip(self._positional, args, strict=False))
         for key, value in kwargs.items():
             if key in bound:
                 raise ArgumentsRefused(f"task {self._task}: `{key}` was given twice")

@@ -66,9 +66,7 @@ class _Limit:
 
     __slots__ = ("_left", "_timer")
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, timeout_s: float, asked: Sequence[_Awaited]
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, timeout_s: float, asked: Sequence[_Awaited]) -> None:
         self._left = len(asked)
         for pending in asked:
             pending.limit = self

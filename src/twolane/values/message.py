@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, cast
 
 from twolane.values.blob import BlobRef
@@ -141,16 +142,22 @@ class Letterhead:
             ValueError: a field is NaN, infinite or an integer too long to write.
             TypeError: a field is no JSON value.
         """
-        fields: dict[str, Any] = {"id": message_id, "sent_at": sent_at, "trace": trace}
+        if not isfinite(sent_at):
+            raise ValueError(f"sent_at is a time, not {sent_at!r}")
+        head = (
+            f'{self._common},"id":{to_json(message_id)},"sent_at":{sent_at!r},'
+            f'"trace":{to_json(trace) if trace else "{}"}'
+        )
+        rest = {} if more is None else {**more}
         if expires_at is not None:
-            fields["expires_at"] = expires_at
+            rest["expires_at"] = expires_at
         if parent is not None:
-            fields["parent"] = parent
-        if more:
-            fields |= more
+            rest["parent"] = parent
         if isinstance(args, BlobRef):
-            return f'{{{self._common},{_members(fields | {"args_blob": args.to_json()})}}}'
-        return f'{{{self._common},{_members(fields)},"args":{args}}}'
+            rest["args_blob"] = args.to_json()
+        else:
+            head += f',"args":{args}'
+        return f"{{{head},{_members(rest)}}}" if rest else f"{{{head}}}"
 
 
 def _members(fields: Mapping[str, Any]) -> str:
