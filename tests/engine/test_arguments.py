@@ -23,7 +23,6 @@ from typing_extensions import TypedDict
 from twolane import ArgumentsRefused, Blob, DefinitionError, TaskContext
 from twolane.engine.arguments import Arguments
 from twolane.values.blob import BlobRef
-from twolane.values.message import Message, MessagePolicy, encode
 
 SECRET = "s3cret"  # noqa: S105
 
@@ -204,6 +203,25 @@ class TestJson:
     def test_carries_no_lone_surrogate(self, value: Any) -> None:
         with pytest.raises(ArgumentsRefused, match="`x`"):
             round_trip(type(value), value)
+
+    @pytest.mark.parametrize(
+        "value", ["NaN", "null", "-Infinity", "ü", "\x7f", "\x00", '"\\', "x" * 5000, ""]
+    )
+    def test_writes_any_text_as_printable_ascii(self, value: str) -> None:
+        def fn(x: str) -> None: ...
+
+        written = of(fn).dump(of(fn).validate((value,), {}), [])
+        assert written.isascii()
+        assert written.isprintable()
+        assert json.loads(written) == {"x": value}
+
+    def test_collects_a_blob_once_where_it_writes_twice(self) -> None:
+        def fn(x: Blob, y: str) -> None: ...
+
+        blobs: list[Blob] = []
+        given = Blob(BlobRef("key", 5, "ab", "flüge.csv"))
+        of(fn).dump(of(fn).validate((given, "null"), {}), blobs)
+        assert blobs == [given]
 
     def test_carries_what_is_outside_the_basic_plane(self) -> None:
         assert round_trip(str, "\U0001f600 \x00 ü") == "\U0001f600 \x00 ü"

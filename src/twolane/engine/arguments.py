@@ -9,7 +9,6 @@ loads no third-party module.
 from __future__ import annotations
 
 import inspect
-import json
 import re
 import sys
 import threading

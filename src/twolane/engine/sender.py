@@ -119,7 +119,7 @@ class Sender:
             SendRefused: nothing was stored.
             SendUnknown: they may have been stored.
         """
-        if any([self._blocks(each) for each in batch]):
+        if any(self._blocks(each) for each in batch):
             entry = await asyncio.to_thread(self._finish, batch)
         else:
             entry = self._finish(batch)

@@ -241,7 +241,7 @@ def _read(envelope: dict[str, Any]) -> Message:
         continuation=None
         if more is None
         else Continuation(int(more["number"]), more["cursor"], float(more["deadline_at"])),
-        extra={key: value for key, value in envelope.items() if key not in _KNOWN},
+        extra={key: envelope[key] for key in envelope.keys() - _KNOWN},
     )
 
 

@@ -23,7 +23,7 @@ def _insert_messages(rows: int) -> str:
 
 
 def _insert_bodies(rows: int) -> str:
-    return f"INSERT INTO bodies (seq, body) VALUES {', '.join(['(?, ?)'] * rows)}"
+    return f"INSERT INTO bodies (seq, body) VALUES {', '.join(['(?, ?)'] * rows)}"  # noqa: S608  (constants)
 
 
 _INSERT, _INSERT_BODY = _insert_messages(1), _insert_bodies(1)
