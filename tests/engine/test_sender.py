@@ -114,6 +114,12 @@ class TestDigest:
         assert out(note, one).digest == out(note, other).digest
         assert out(note, one).digest != out(note, {**one, "b": "null"}).digest
 
+    def test_does_not_go_by_the_order_of_the_parameters(self, out: Any, mail: Any, tasks: Tasks) -> None:
+        def later(text: str, to: str) -> None: ...
+
+        other = Tasks().task(if_lost="alert", name="mail", queue="mails")(later)
+        assert out(mail, "ann", "hello").digest == out(other, "hello", "ann").digest
+
     def test_is_that_of_the_bytes_where_they_are_uploaded(self, out: Any, read: Any) -> None:
         assert out(read, upload()).digest == out(read, upload()).digest
         assert out(read, upload()).digest != out(read, upload(b"other")).digest

@@ -211,7 +211,7 @@ class Sender:
 def _digest(prepared: Prepared) -> str:
     """Equal for equal task and arguments; the same bytes uploaded twice are equal arguments."""
     args = prepared.args
-    if args.count("{") > 1:  # an object among them, whose order does not matter
+    if args.count(":") > 1:  # more than one name, whose order does not matter
         args = json.dumps(json.loads(args), sort_keys=True)
     for blob in prepared.blobs:
         args = args.replace(blob.ref.key, blob.ref.sha256)
