@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from twolane import csvfile as csvfile
     from twolane.engine.context import TaskContext as TaskContext
+    from twolane.engine.filling import given as given
     from twolane.engine.task import Task as Task
     from twolane.face import Tasks as Tasks
     from twolane.fastapi.lanes import RequestLanes, request_lanes
@@ -45,6 +46,7 @@ _HOMES = {
     "Blob": "values.blob",
     "TaskContext": "engine.context",
     "Task": "engine.task",
+    "given": "engine.filling",
     "Tasks": "face",
     "Backoff": "values.policy",
     "Lane": "values.ticket",
@@ -98,6 +100,7 @@ __all__ = [
     "TwolaneError",
     "UsageError",
     "csvfile",
+    "given",
 ]
 
 

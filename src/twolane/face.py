@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from twolane.engine.context import TaskContext
+from twolane.engine.filling import Filling, filled_names
 from twolane.engine.task import Registry, Sendable, Task, checked, default_name, policy_with
 from twolane.values.errors import DefinitionError
 from twolane.values.policy import Backoff, Policy
@@ -62,6 +63,7 @@ class Tasks:
         import sys
 
         self.registry = Registry()
+        self.apps: list[Any] = []
         self._made_in = sys._getframe(1).f_code.co_filename  # noqa: SLF001  (where the default file lies)
         self._queue = queue
         self._worker = worker
@@ -129,9 +131,10 @@ class Tasks:
                 fn = fn.fn
             if not callable(fn) or isinstance(fn, (staticmethod, classmethod, type)):
                 raise DefinitionError(f"a task is a function, not {fn!r}")
+            its_name = default_name(fn) if name is None else name
             task: Task[Any, Any, Any] = Task(
                 fn,
-                name=default_name(fn) if name is None else name,
+                name=its_name,
                 lane=lane,
                 queue=options.get("queue", "default"),
                 because=because,
@@ -139,6 +142,7 @@ class Tasks:
                     Policy(), **{k: v for k, v in options.items() if k not in ("queue", "unique_key")}
                 ),
                 unique_key=options.get("unique_key"),
+                filling=_filling(self, fn, its_name, lane),
             )
             self.registry.add(task)
             return task
@@ -242,6 +246,28 @@ class Tasks:
 
             self._settings = read_settings(queue=self._queue, worker=self._worker, made_in=self._made_in)
         return self._settings
+
+
+def _filling(tasks: Tasks, fn: Callable[..., Any], name: str, lane: Lane) -> Filling | None:
+    """What fills parameters of a task; None: it has none that are filled.
+
+    Nobody can write `Depends(...)` before FastAPI is loaded, so it is not loaded here.
+    """
+    import sys
+
+    fastapi = sys.modules.get("fastapi.params")
+    names = filled_names(fn, name, None if fastapi is None else fastapi.Depends)
+    if not names:
+        return None
+    if lane is Lane.BACKGROUND:
+        raise DefinitionError(
+            f'task {name} is if_lost="ignore": nobody fills `{names[0]}`, since its call is bound where it is added. '
+            f"Write its type without Depends and pass the value, make it in the task, or define the task with "
+            f'if_lost="alert".'
+        )
+    from twolane.fastapi.dependencies import Dependencies
+
+    return Dependencies(fn, name, tasks)
 
 
 def _check_options(lane: Lane, options: dict[str, Any]) -> None:

@@ -331,6 +331,49 @@ def test_a_task_may_send_its_own_successor_under_its_own_key(house: House) -> No
     assert house.take().id == successor.id
 
 
+def test_an_ack_stores_nothing_twice_that_is_stored_already(house: House) -> None:
+    """An equal message of the same id, and a twin under a unique key, are what the task asked for."""
+    first, waits = house.outgoing(), house.outgoing(unique_key="nightly")
+    house.do(Send((first, waits)))
+    message_id = house.send(task="parent")
+    delivery = next(each for each in house.receive() if each.id == message_id)
+    twin = house.outgoing(unique_key="nightly")
+
+    assert house.do(AckDelivery(delivery.receipt, sends=(first, twin))) == Settled(held=True)
+
+    assert house.record(message_id).state is State.DONE
+    assert house.records.stats().accepted == 3
+    assert house.record(twin.id).id == waits.id
+
+
+def test_an_ack_that_sends_an_id_of_another_message_fails_alone(house: House) -> None:
+    stored = house.outgoing()
+    house.do(Send((stored,)))
+    first, second = house.send(task="parent"), house.send(task="parent")
+    receipts = {each.id: each.receipt for each in house.receive() if each.id in (first, second)}
+    other = replace(stored, digest="other arguments")
+    good = house.outgoing()
+
+    refused, settled = house.try_all(
+        AckDelivery(receipts[first], sends=(good, other)), AckDelivery(receipts[second])
+    )
+
+    assert isinstance(refused, SendRefused)
+    assert refused.ids == (stored.id,)
+    assert settled == Settled(held=True)
+    assert house.record(first).state is State.RUNNING
+    assert house.records.get(good.id) is None
+
+
+def test_an_ack_stores_a_thousand_messages(house: House) -> None:
+    house.send()
+    sends = tuple(house.outgoing(parent="m1") for _ in range(1000))
+
+    assert house.do(AckDelivery(house.take().receipt, sends=sends)) == Settled(held=True)
+
+    assert house.records.stats().queues["default"].counts[State.WAITING] == 1000
+
+
 def test_a_result_that_is_no_json_leaves_the_delivery_held(house: House) -> None:
     house.send()
     delivery = house.take()

@@ -13,6 +13,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, get_type_hints
 
 from twolane.values.blob import Blob
@@ -33,15 +34,21 @@ class Arguments:
         fn: the task's function.
         name: the task's name, for errors.
         skip_first: the first parameter is the worker's to fill.
+        filled: the names of others that it fills. What stands behind one of them is passed by name.
 
     Attributes:
         names: the parameters' names that a sender fills, in order.
     """
 
-    def __init__(self, fn: Callable[..., Any], name: str, *, skip_first: bool) -> None:
+    def __init__(
+        self, fn: Callable[..., Any], name: str, *, skip_first: bool, filled: AbstractSet[str] = frozenset()
+    ) -> None:
         signature = inspect.signature(fn)
         parameters = list(signature.parameters.values())[1 if skip_first else 0 :]
+        if filled:
+            parameters = _without(filled, parameters)
         self._signature = signature.replace(parameters=parameters)
+        self._filled = filled
         self._fn = fn
         self._task = name
         self._parameters = parameters
@@ -80,6 +87,8 @@ class Arguments:
                 raise ArgumentsRefused(f"task {self._task}: `{key}` was given twice")
             if key in self._hidden:
                 raise ArgumentsRefused(f"task {self._task}: `{key}` is positional only")
+            if key in self._filled:
+                raise ArgumentsRefused(f"task {self._task}: `{key}` is filled by the worker, and never sent")
             bound[key] = value
         return bound
 
@@ -241,6 +250,13 @@ def _is_plain(text: str) -> bool:
         and "NaN" not in text
         and "Infinity" not in text
     )
+
+
+def _without(filled: AbstractSet[str], parameters: Sequence[inspect.Parameter]) -> list[inspect.Parameter]:
+    """Without those that are filled; a positional one behind them would mean another in a call as it is written."""
+    first = min(index for index, parameter in enumerate(parameters) if parameter.name in filled)
+    behind = [p.replace(kind=p.KEYWORD_ONLY) for p in parameters[first:] if p.name not in filled]
+    return [*parameters[:first], *behind]
 
 
 def _without_values(error: Exception) -> str:

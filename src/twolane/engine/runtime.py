@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from twolane.contracts.blobs import Blobs
@@ -21,7 +22,9 @@ from twolane.contracts.queue import Queue
 from twolane.contracts.records import Records
 from twolane.engine.background import Background
 from twolane.engine.batcher import Batcher
+from twolane.engine.calling import Means
 from twolane.engine.limits import Limits
+from twolane.engine.outbox import Outbox
 from twolane.engine.run import Observer, Surroundings, unobserved
 from twolane.engine.sender import Sender
 from twolane.engine.task import Registry, Sendable
@@ -68,6 +71,7 @@ class Runtime:
 
     Attributes:
         observer: told each step of each delivery, for tests.
+        new_state: makes `ctx.state` of an attempt; what the app's lifespan yielded while one runs.
         on_stuck: called when too many sync tasks are stuck; a worker process replaces itself then.
     """
 
@@ -82,6 +86,7 @@ class Runtime:
         in_app: bool = True,
     ) -> None:
         self.observer: Observer = unobserved
+        self.new_state: Callable[[], Any] = SimpleNamespace
         self.on_stuck: Callable[[], None] = _report_stuck
         self.registry = registry
         self.clock = clock
@@ -94,7 +99,7 @@ class Runtime:
         self._kind: str | None = "in_app" if in_app else None
         self._queues: tuple[str, ...] = ()
         self._worker: Worker | None = None
-        self._threads: Threads | None = None
+        self._threads: tuple[Threads, ...] = ()
 
     @property
     def sender(self) -> Sender:
@@ -182,8 +187,11 @@ class Runtime:
             await asyncio.to_thread(self._open)  # and so is a place where no queue can be
         if self._kind is None or not tasks:
             return
-        self._threads = Threads(self.limits.sync_threads, name="twolane-task")
-        self._worker = self._make_worker(self._kind, self._threads)
+        self._threads = (
+            Threads(self.limits.sync_threads, name="twolane-task"),
+            Threads(self.limits.slots, name="twolane-dependency"),
+        )
+        self._worker = self._make_worker(self._kind, self.surroundings(*self._threads))
         try:
             await self._worker.start()
         except BaseException:
@@ -210,16 +218,40 @@ class Runtime:
         """
         self.begin_stop()
         grace_s = self.limits.grace_s if grace_s is None else grace_s
-        draining = [self.background.drain(grace_s)]
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + grace_s
         if self._worker is not None:
-            draining.append(self._worker.drain(grace_s))
-        await asyncio.gather(*draining)
+            await self._worker.drain(grace_s)
         self._worker = None
-        if self._threads is not None:
-            self._threads.close()
+        # its last deliveries may have started background tasks: those have what is left of the time
+        await self.background.drain(max(0.0, deadline - loop.time()))
+        for threads in self._threads:
+            threads.close()
         await asyncio.to_thread(self.close)
 
-    def _make_worker(self, kind: str, threads: Threads) -> Worker:
+    def surroundings(self, threads: Threads, side_threads: Threads) -> Surroundings:
+        """What running deliveries needs.
+
+        Args:
+            threads: for sync tasks.
+            side_threads: for blocking dependencies of tasks.
+        """
+        means = Means(side_threads, self._open_outbox)
+        return Surroundings(
+            self.registry,
+            self.stores.blobs,
+            self.batcher,
+            self.clock,
+            threads,
+            self.observer,
+            self.new_state,
+            means,
+        )
+
+    def _open_outbox(self, parent: str, by: str) -> Outbox:
+        return Outbox(parent, by, sender=self.sender, background=self.background, new_id=self.new_id)
+
+    def _make_worker(self, kind: str, around: Surroundings) -> Worker:
         stores, tasks = self.stores, self.registry.queue_tasks()
         info = WorkerInfo(
             id=self.new_id(),
@@ -230,7 +262,6 @@ class Runtime:
             slots=self.limits.slots,
             started_at=self.clock.now(),
         )
-        around = Surroundings(self.registry, stores.blobs, self.batcher, self.clock, threads, self.observer)
         upkeep = Upkeep(
             self.batcher,
             stores.records,

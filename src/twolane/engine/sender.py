@@ -129,6 +129,12 @@ class Sender:
         """As `store`, for threads without an event loop."""
         return _told(batch, self._batcher.ask_blocking(self._finish(batch), SEND_TIMEOUT_S))
 
+    async def outgoing_of(self, batch: Sequence[Prepared]) -> tuple[Outgoing, ...]:
+        """As `outgoing`, for many and without holding up the event loop: what a settlement stores."""
+        if any(self._blocks(each) for each in batch):
+            return (await asyncio.to_thread(self._finish, batch)).messages
+        return self._finish(batch).messages
+
     def outgoing(self, prepared: Prepared) -> Outgoing:
         """The stored form of a prepared send; stores its blobs first. Blocks if there are any.
 

@@ -18,6 +18,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, get_type_hints
 
 from twolane.engine.arguments import Arguments
 from twolane.engine.context import TaskContext
+from twolane.engine.filling import Filling
 from twolane.values.errors import DefinitionError, UsageError
 from twolane.values.message import Letterhead, MessagePolicy
 from twolane.values.policy import Policy, seconds
@@ -71,6 +72,7 @@ class Task(Sendable[P], Generic[C, P, R_co]):
         takes_context: whether its first parameter is a TaskContext.
         letterhead: writes its envelopes.
         unique_key: template of its uniqueness key over the arguments' names, or None.
+        filling: the parameters that the worker fills beside the context; None: there are none.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Task(Sendable[P], Generic[C, P, R_co]):
         because: str = "",
         policy: Policy | None = None,
         unique_key: str | None = None,
+        filling: Filling | None = None,
     ) -> None:
         self.fn = fn
         self.name = name
@@ -95,7 +98,9 @@ class Task(Sendable[P], Generic[C, P, R_co]):
         if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
             raise DefinitionError(f"task {name}: a call of a generator function would run nothing of it")
         self.takes_context = _takes_context(fn, name, lane)
-        self.arguments = Arguments(fn, name, skip_first=self.takes_context)
+        self.filling = filling
+        filled = frozenset[str]() if filling is None else filling.names
+        self.arguments = Arguments(fn, name, skip_first=self.takes_context, filled=filled)
         limits = MessagePolicy(self.policy.max_attempts, self.policy.timeout_s, self.policy.patience_s)
         self.letterhead = Letterhead(name, queue, limits)
         self.send_options = SendOptions()

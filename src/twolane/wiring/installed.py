@@ -10,9 +10,15 @@ from twolane.wiring.settings import Settings
 
 
 class Installed(Protocol):
-    """A `Tasks`, as an app or a command line finds it."""
+    """A `Tasks`, as an app or a command line finds it.
+
+    Attributes:
+        registry: the tasks.
+        apps: the apps that have them installed.
+    """
 
     registry: Registry
+    apps: list[Any]
 
     @property
     def runtime(self) -> Runtime:
