@@ -87,6 +87,27 @@ def test_the_same_id_with_another_digest_is_refused(house: House) -> None:
     assert house.records.body(message.id) == '{"n":1}'
 
 
+@pytest.mark.parametrize("number", [9, 10, 11, 25])
+def test_of_many_that_go_together_each_is_stored(house: House, number: int) -> None:
+    sends = [Send((house.outgoing(body=f'{{"n":{n}}}'),)) for n in range(number)]
+
+    assert house.queue.flush(sends) == [(Sent(send.messages[0].id),) for send in sends]
+    found = {delivery.id: delivery.body for delivery in house.receive(limit=100)}
+    assert found == {send.messages[0].id: send.messages[0].body for send in sends}
+
+
+def test_of_many_that_go_together_one_is_refused_alone(house: House) -> None:
+    sends = [Send((house.outgoing(),)) for _ in range(25)]
+    twin = Send((replace(sends[3].messages[0], digest="other"),))
+
+    *others, refused, last = house.queue.flush([*sends, twin, sends[4]])
+
+    assert others == [(Sent(send.messages[0].id),) for send in sends]
+    assert isinstance(refused, SendRefused)
+    assert last == (Sent(sends[4].messages[0].id, duplicate=True),)
+    assert house.records.stats().accepted == 25
+
+
 def test_a_unique_key_holds_while_its_message_waits_or_runs(house: House) -> None:
     first = house.send(unique_key="k")
 

@@ -20,6 +20,7 @@ from twolane.engine.arguments import Arguments
 from twolane.engine.context import TaskContext
 from twolane.engine.filling import Filling
 from twolane.values.errors import DefinitionError, UsageError
+from twolane.values.message import Letterhead, MessagePolicy
 from twolane.values.policy import Policy, seconds
 from twolane.values.ticket import Lane
 
@@ -69,6 +70,7 @@ class Task(Sendable[P], Generic[C, P, R_co]):
         fn: the function.
         is_async: whether the function is a coroutine function.
         takes_context: whether its first parameter is a TaskContext.
+        letterhead: writes its envelopes.
         unique_key: template of its uniqueness key over the arguments' names, or None.
         public_result: customers may see what it returns.
         filling: the parameters that the worker fills beside the context; None: there are none.
@@ -104,6 +106,8 @@ class Task(Sendable[P], Generic[C, P, R_co]):
         self.filling = filling
         filled = frozenset[str]() if filling is None else filling.names
         self.arguments = Arguments(fn, name, skip_first=self.takes_context, filled=filled)
+        limits = MessagePolicy(self.policy.max_attempts, self.policy.timeout_s, self.policy.patience_s)
+        self.letterhead = Letterhead(name, queue, limits)
         self.send_options = SendOptions()
         self.task: Task[Any, P, Any] = self
         functools.update_wrapper(self, fn)
