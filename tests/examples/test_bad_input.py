@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import sys
-import zipfile
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
@@ -12,9 +12,12 @@ from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
+from markupsafe import escape
 
+from tests.csvfile.broken import REFUSED, Broken
 from tests.examples.conftest import as_browser, upload
-from tests.examples.csv_rows import HEADER, row
+from tests.examples.csv_rows import HEADER, row, rows
+from twolane import csvfile
 
 Imported = Callable[[bytes], dict[str, Any]]
 CHOOSE = "Choose a CSV file to upload, in the form's field `file`."
@@ -40,48 +43,15 @@ def nothing_stays(request: pytest.FixtureRequest, main: ModuleType, store: Modul
         main.tasks.close()
 
 
-def a_zip() -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("flights.csv", HEADER + row())
-        archive.writestr("more.csv", HEADER + row())
-    return file.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("data", "sentence"),
-    [
-        (b"", "is empty"),
-        (b"\n\n", "is empty"),
-        (a_zip(), "holds 2 files"),
-        (b"\x1f\x8b" + bytes(20), "The gzip archive is damaged"),
-        (HEADER.replace(b"year", b"ye\0ar") + row(), "bytes that are no text"),
-        (b"name,age\nada,36\n", "lacks the columns 'year'"),
-        (b"<!doctype html><title>Sign in</title>", "a web page (HTML)"),
-        (b",".join(b"c%d" % number for number in range(1_000_000)) + b"\n", "more than 1,000 columns"),
-        (HEADER[:40], "lacks the columns"),
-    ],
-    ids=[
-        "empty",
-        "blank",
-        "zip-of-two",
-        "broken-gzip",
-        "nul",
-        "another",
-        "html",
-        "a-million-columns",
-        "cut-off",
-    ],
-)
-def test_what_is_no_such_file_is_refused_in_a_sentence(
-    client: TestClient, data: bytes, sentence: str
-) -> None:
-    answer = upload(client, data)
-    assert answer.status_code == 422
-    assert sentence in answer.json()["detail"]
-    page = upload(as_browser(client), data)
+@pytest.mark.parametrize("broken", REFUSED, ids=str)
+def test_a_broken_file_is_refused_in_its_sentence(client: TestClient, broken: Broken) -> None:
+    with pytest.raises(csvfile.CsvError) as refused:
+        csvfile.check_head(io.BytesIO(broken.data), sys.modules["app.models"].Flight)
+    answer = upload(client, broken.data)
+    assert (answer.status_code, answer.json()) == (422, {"detail": str(refused.value)})
+    page = upload(as_browser(client), broken.data)
     assert (page.status_code, page.headers["content-type"]) == (422, "text/html; charset=utf-8")
-    assert sentence in page.text.replace("&#39;", "'")
+    assert escape(str(refused.value)) in page.text
 
 
 @pytest.mark.parametrize(
@@ -188,12 +158,19 @@ def test_a_bad_row_is_rejected_with_line_and_reason_and_stops_nothing(
 def test_a_file_that_turns_bad_in_the_middle_is_told_to_the_customer_and_no_dead_letter(
     main: ModuleType, imported: Imported, browser: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    csvfile = sys.modules["twolane.csvfile"]
     read = csvfile.read
     limits = csvfile.Limits(max_rows=2500)
     monkeypatch.setattr(csvfile, "read", lambda *args, **options: read(*args, limits=limits, **options))
-    progress = imported(HEADER + b"".join(map(row, range(1, 3001))))
+    progress = imported(HEADER + rows(3000))
     assert (progress["state"], progress["imported"]) == ("failed", 2000)
     assert progress["problem"] == "The file has more than 2,500 rows, which is the limit."
     assert progress["problem"] in browser.get(f"/imports/{progress['id']}").text
     assert main.tasks.runtime.stores.records.list_dead() == []
+
+
+def test_an_archive_that_is_cut_off_keeps_what_was_read(imported: Imported) -> None:
+    whole = gzip.compress(HEADER + rows(120_000), 1)
+    progress = imported(whole[:-10_000])  # behind all that the upload looks at
+    assert progress["state"] == "failed"
+    assert "The gzip archive is damaged or cut off" in progress["problem"]
+    assert progress["imported"] > 0
