@@ -19,7 +19,6 @@ MAX_UPLOAD_BYTES = 12_000_000
 EVERY = 5_000
 """One row of so many is spoiled."""
 
-ROWS_ARE_DONE = "#rows:not(:text-is('0'))"
 OVER = ".headline .done, .headline .cancelled, .headline .failed"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import OVER, ROWS_ARE_DONE, Flights, upload
+from tests.browser.conftest import OVER, Flights, upload
 from tests.examples.csv_rows import HEADER, rows
 from tests.examples.site import Site
 
@@ -33,8 +33,8 @@ def test_pictures(
     page.wait_for_selector(OVER)
     page.goto("/")
     upload(page, flights.path)
-    page.wait_for_selector(ROWS_ARE_DONE)
-    site.kill_worker()
+    page.wait_for_url("**/imports/*")
+    site.kill_worker_amid(page.url.rpartition("/")[2], behind=0.25)
     page.wait_for_selector("#crashes .notice")
     page.wait_for_selector("#rate:not(:text-is('-'))")
     page.screenshot(path=album / "import.png", full_page=True)

@@ -47,8 +47,9 @@ class Site:
             return None
         return workers[0].pid if workers else None
 
-    def kill_worker(self) -> None:
-        """Kill the worker with SIGKILL; its parent starts another."""
+    def kill_worker_amid(self, import_id: str, *, behind: float = 0.0) -> None:
+        """Kill the worker with SIGKILL once it has done this part of an import; its parent starts another."""
+        self.processes.until(lambda: self._part_done(import_id) > behind, "the import to get there")
         pid = self.processes.until(self.worker_pid, "a worker")
         os.kill(pid, signal.SIGKILL)
         self.processes.until(partial(is_gone, pid), f"process {pid} to die")
@@ -56,6 +57,10 @@ class Site:
     def log(self) -> str:
         """What the server has said."""
         return self.processes.log("api").read_text(errors="replace")
+
+    def _part_done(self, import_id: str) -> float:
+        record = self.runtime.read(import_id)
+        return record.done / record.total if record and record.done and record.total else 0.0
 
     def _listens(self) -> str | None:
         found = LISTENS.search(self.log())

@@ -46,7 +46,7 @@ def is_owner(request: Request, record: Record) -> bool:
 def create_import(
     file: UploadFile, customer: Customer, db: Db, lanes: Lanes, request: Request, response: Response
 ) -> Ticket:
-    """Accept a file; when the 202 leaves, its import can no longer vanish. The same file again changes nothing."""
+    """Accept a file: when the answer leaves, its import can no longer vanish. The same file again changes nothing."""
     csvfile.check_head(file.file, Flight)
     its, is_known = claim(db, customer, sha256_of(file.file), file.filename)
     if is_known:
@@ -86,9 +86,12 @@ def claim(db: Store, customer: str, sha256: str, name: str | None) -> tuple[Impo
 
 
 @router.get("/{import_id}", response_model=None)
-def read_import(progress: OwnImport, db: Db, request: Request, same: str = "") -> Page | Progress:
+def read_import(
+    progress: OwnImport, db: Db, request: Request, response: Response, same: str = ""
+) -> Page | Progress:
     """How far an import is."""
     if not wants_page(request):
+        response.headers.update({"Cache-Control": "no-store", "Vary": "Accept, Cookie"})
         return progress
     return Page(render("import.html", its=progress, same=same, rejected=db.rejected(progress.id, limit=5)))
 
