@@ -5,6 +5,7 @@ What a page leaves to the reader (`save`, `bank`, an import that every reader kn
 
 from __future__ import annotations
 
+import io
 import re
 import sqlite3
 import sys
@@ -49,6 +50,10 @@ class Ledger:
 
 def get_ledger():
     return Ledger()
+""",
+    "csvfile.md": """
+saved, told = [], []
+save, tell_customer = saved.append, told.append
 """,
     "deploy.md": """
 from fastapi import Depends, FastAPI
@@ -240,3 +245,19 @@ class TestTasks:
             ran = inbox.drain(check=True)
             assert [each.record.parent for each in ran] == [None, month.id, month.id, month.id]
             assert main.Pool.kept == {7}
+
+
+def test_the_csv_page_imports_resumes_and_tells(run: Run) -> None:
+    page = run("csvfile.md")
+    data = b"Number;Seats;colour\nUA1;1;red\nUA2;25h;red\n"
+
+    page.refuse_early(io.BytesIO(data))
+    page.import_flights(io.BytesIO(data))
+
+    assert [row.number for rows in page.saved for row in rows] == ["UA1"]
+    problem = "line 3: Seats must be a whole number, got '25h'"
+    assert page.told == [problem]
+    assert page.dry_run(io.BytesIO(data)) == ["The column 'colour' is ignored.", problem]
+    assert page.dry_run(io.BytesIO(b"%PDF"))[0].startswith("This is a PDF document")
+    assert next(page.by_other_names(io.BytesIO(b"Flight No;Free Places\nUA1;7\n"))).rows[0].seats == 7
+    assert next(page.by_place(io.BytesIO(b"UA1,x,7\n"))).rows[0].seats == 7

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 from twolane.values.errors import TwolaneError
 
-
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
