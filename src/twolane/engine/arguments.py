@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_type_hints
 
+from twolane.engine.secret_types import holds_secret, revealed
 from twolane.values.blob import Blob
 from twolane.values.errors import ArgumentsRefused, DefinitionError
 
@@ -31,6 +32,7 @@ class Arguments:
 
     Attributes:
         names: the parameters' names that a sender fills, in order.
+        secrets: those of them whose types hold secrets; known once the model is made.
     """
 
     def __init__(self, fn: Callable[..., Any], name: str, *, skip_first: bool) -> None:
@@ -45,6 +47,7 @@ class Arguments:
         self._model: Any = None
         self._lock = threading.Lock()
         self.names = tuple(p.name for p in parameters)
+        self.secrets: tuple[str, ...] = ()
 
     def fit(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Check that a call fits the signature; nothing is validated.
@@ -179,9 +182,13 @@ class Arguments:
 
         hints = self._resolve_hints()
         fields: dict[str, Any] = {}
+        secrets: list[str] = []
         for index, parameter in enumerate(self._parameters):
             annotation = hints.get(parameter.name, Any)
             default = self._check_type(parameter, annotation)
+            if holds_secret(annotation):
+                secrets.append(parameter.name)
+                annotation = revealed(annotation)
             fields[_field(index)] = (annotation, Field(default, alias=parameter.name))
         config = ConfigDict(
             extra="forbid",
@@ -190,6 +197,7 @@ class Arguments:
             val_json_bytes="base64",
             ser_json_inf_nan="constants",  # refused when it is encoded, where null would change what was sent
         )
+        self.secrets = tuple(secrets)
         return create_model("Arguments", __config__=config, **fields)
 
     def _resolve_hints(self) -> dict[str, Any]:

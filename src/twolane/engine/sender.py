@@ -20,7 +20,7 @@ from twolane.engine.task import Sendable, SendOptions, Task
 from twolane.engine.uploads import PendingBlob
 from twolane.values.blob import Blob, BlobRef
 from twolane.values.errors import ArgumentsRefused, BlobError, BlobTooLarge, SendRefused
-from twolane.values.message import Message, MessagePolicy, encode
+from twolane.values.message import SECRETS, Message, MessagePolicy, encode
 from twolane.values.ticket import Lane, Ticket
 
 log = logging.getLogger("twolane.send")
@@ -213,6 +213,7 @@ class Sender:
             policy=MessagePolicy(policy.max_attempts, policy.timeout_s, policy.patience_s),
             trace=prepared.trace,
             parent=prepared.parent,
+            extra={SECRETS: list(secrets)} if (secrets := task.arguments.secrets) else {},
         )
         try:
             body = encode(message)
