@@ -299,6 +299,7 @@ class TestCancel:
         assert watched.json(second)["id"] == first
 
 
+@pytest.mark.filterwarnings("ignore:The `__fields__` attribute")  # FastAPI 0.121 itself, with pydantic 2.9
 class TestOpenApi:
     def test_both_routes_are_told(self, watched: Watched) -> None:
         paths = watched.app.openapi()["paths"]
