@@ -16,7 +16,7 @@ from twolane.backends.sqlite.readers import Readers
 from twolane.backends.sqlite.receiving import WAITING_NAMES
 from twolane.backends.sqlite.workers import listed_workers
 from twolane.contracts.clock import Clock
-from twolane.values.record import DeadLetter, QueueStats, Record, State, Stats
+from twolane.values.record import Attempt, DeadLetter, QueueStats, Record, State, Stats
 
 NEXT_VISIBLE = f"""
     {WAITING_NAMES}
@@ -83,6 +83,10 @@ class SqliteRecords:
         """One dead letter with every attempt."""
         statement = "SELECT seq FROM messages WHERE id = :id AND state = 'dead'"
         return next(iter(self._readers.read(partial(_letters, statement, {"id": message_id}))), None)
+
+    def attempts(self, message_id: str) -> tuple[Attempt, ...]:
+        """The attempts of one message that did not succeed."""
+        return self._readers.read(lambda connection: rows.attempts(connection, message_id))
 
     def stats(self) -> Stats:
         """Counts, workers alive, alerts; no scan, however many messages."""
