@@ -33,8 +33,9 @@ def missing(what: str) -> None:
     pytest.skip(f"{what} is not installed")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
+    """One browser a module: Playwright runs an event loop in this thread, in which no other test could run its own."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:

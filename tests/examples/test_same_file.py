@@ -59,7 +59,7 @@ def test_it_is_the_same_while_the_first_one_waits(idle: TestClient, main: Module
 
 
 def test_of_two_at_once_one_is_sent(main: ModuleType, idle: TestClient, tmp_path: Path) -> None:
-    idle.get("/")  # both have the same cookie
+    upload(idle, HEADER + row())  # so that there is a queue
     together = threading.Barrier(2)
     answers: list[Any] = []
 
@@ -75,7 +75,7 @@ def test_of_two_at_once_one_is_sent(main: ModuleType, idle: TestClient, tmp_path
         thread.join()
     assert {each.status_code for each in answers} <= {200, 202}
     assert len({each.json()["id"] for each in answers}) == 1
-    assert (messages(main), count(tmp_path, "imports")) == (1, 1)
+    assert (messages(main), count(tmp_path, "imports")) == (2, 2)
 
 
 def test_another_customer_has_an_import_of_its_own(main: ModuleType, client: TestClient) -> None:
@@ -122,6 +122,7 @@ def test_a_row_without_its_message_is_no_import_and_the_next_upload_sends_it(
     main: ModuleType, idle: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process dies, or the disk is full, between the row and the message."""
+    upload(idle, HEADER + row())  # so that there is a queue
     sender = main.tasks.runtime.sender
 
     async def store(_batch: object) -> None:
@@ -130,12 +131,12 @@ def test_a_row_without_its_message_is_no_import_and_the_next_upload_sends_it(
     with monkeypatch.context() as broken:
         broken.setattr(sender, "store", store)
         assert upload(idle, DATA).status_code == 503
-    assert (count(tmp_path, "imports"), (tmp_path / "twolane.db").exists()) == (1, False)
-    assert "None yet." in as_browser(idle).get("/").text  # nobody was told that it is imported
+    assert (count(tmp_path, "imports"), messages(main)) == (2, 1)
+    assert as_browser(idle).get("/").text.count("flights.csv") == 1  # nobody was told that it is imported
 
     answer = upload(idle, DATA)
     assert answer.status_code == 202
-    assert (count(tmp_path, "imports"), messages(main)) == (1, 1)
+    assert (count(tmp_path, "imports"), messages(main)) == (2, 2)
     assert idle.get(f"/imports/{answer.json()['id']}").json()["state"] == "waiting"
 
 
@@ -147,3 +148,21 @@ def test_one_whose_record_is_forgotten_is_done_for_ever(
     monkeypatch.setattr(main.tasks, "record", lambda _: None)
     assert client.get(f"/imports/{first['id']}").json()["state"] == "done"
     assert upload(client, DATA).status_code == 200
+
+
+def test_a_queue_that_is_gone_is_our_trouble_and_sends_nothing_twice(
+    main: ModuleType, idle: TestClient, tmp_path: Path
+) -> None:
+    import_id = upload(idle, DATA).json()["id"]
+    main.tasks.close()
+    for file in filter(Path.is_file, list(tmp_path.glob("twolane.db*"))):
+        file.rename(tmp_path / f"away-{file.name}")
+    sentence = "This cannot be answered at the moment. Try again in a minute."
+    for answer in (idle.get(f"/imports/{import_id}"), upload(idle, DATA)):
+        assert (answer.status_code, answer.json()) == (503, {"detail": sentence})
+    page = as_browser(idle).get("/")
+    assert (page.status_code, sentence in page.text) == (503, True)
+    for file in tmp_path.glob("away-*"):
+        file.rename(tmp_path / file.name.removeprefix("away-"))
+    assert upload(idle, DATA).json()["id"] == import_id
+    assert messages(main) == 1

@@ -224,13 +224,13 @@ class TestTheQueueIsNotThere:
             assert (answer.status_code, answer.json()) == (503, {"detail": UNREADABLE})
             assert answer.headers["cache-control"] == "no-store"
 
-    def test_no_file_has_no_messages(self, watched: Watched) -> None:
+    def test_gone(self, watched: Watched) -> None:
         message_id = watched.sent()
         watched.tasks.close()
         for file in watched.file.parent.glob("queue.db*"):
             if file.is_file():
                 file.unlink()
-        assert watched.get(message_id).status_code == 404
+        self.assert_unreadable(watched, message_id)
 
     def test_damaged(self, watched: Watched) -> None:
         message_id = watched.sent()

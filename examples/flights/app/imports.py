@@ -77,8 +77,11 @@ def claim(db: Store, customer: str, sha256: str, name: str | None) -> tuple[Impo
     nobody was told yes; the next upload of the file finds the row and sends the message that is missing.
     Two uploads at once find the same row and send the same message, which the queue stores once.
     """
+    new_id = str(uuid4())
     while True:
-        its = db.claim(str(uuid4()), customer, sha256, (name or "a file")[:200])
+        its = db.claim(new_id, customer, sha256, (name or "a file")[:200])
+        if its.id == new_id:
+            return its, False
         progress = progress_of(its, tasks.record(its.id))
         if progress is None or not progress.ended_badly:
             return its, progress is not None

@@ -34,7 +34,7 @@ from twolane.engine.threads import Threads
 from twolane.engine.upkeep import Upkeep
 from twolane.engine.uploads import PendingBlob, pending
 from twolane.engine.worker import Worker
-from twolane.values.errors import QueueMissing, UsageError
+from twolane.values.errors import UsageError
 from twolane.values.record import Record, WorkerInfo
 from twolane.values.ticket import Lane, Ticket
 
@@ -152,15 +152,12 @@ class Runtime:
         return Ticket(id=sent.id, task=prepared.task.name, lane=Lane.QUEUE)
 
     def read(self, message_id: str) -> Record | None:
-        """The record of a message; None too where no queue is made yet. Blocks.
+        """The record of a message. Blocks.
 
         Raises:
             QueueError: the queue cannot be read.
         """
-        try:
-            return self.stores.records.get(message_id)
-        except QueueMissing:  # made by the first send or worker: until then there is no message
-            return None
+        return self.stores.records.get(message_id)
 
     def read_many(self, message_ids: Collection[str]) -> dict[str, Record]:
         """The records of several messages in one reading. Blocks; raises as `read`."""
