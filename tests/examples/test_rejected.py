@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -82,3 +82,24 @@ def test_a_row_that_is_a_formula_is_downloaded_as_text(client: TestClient, impor
     bad = b'=HYPERLINK("http://evil.example"),1\n'
     ((_, _, downloaded),) = read(client, imported(HEADER + bad)["id"])[1:]
     assert downloaded == "'" + bad.decode().strip()
+
+
+def test_the_database_is_not_held_open_for_a_slow_customer(
+    main: ModuleType, client: TestClient, imported: Imported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_id = imported(HEADER + row(departed=b"x"))["id"]
+    rejected, store = sys.modules["app.rejected"], sys.modules["app.store"]
+    said: list[str] = []
+
+    def opened_store() -> Iterator[Any]:
+        yield from store.opened_store()
+        said.append("closed")
+
+    def csv_text(rows: Iterable[Iterable[str]]) -> str:
+        said.append("sent")
+        return "".join(map(",".join, rows))
+
+    main.app.dependency_overrides[store.opened_store] = opened_store
+    monkeypatch.setattr(rejected, "csv_text", csv_text)
+    read(client, import_id)
+    assert said == ["closed", "sent", "sent"]

@@ -133,5 +133,6 @@ def opened_store() -> Generator[Store]:
         connection.close()
 
 
-Db = Annotated[Store, Depends(opened_store)]
+# Closed before the answer leaves, and not when a slow customer has read it.
+Db = Annotated[Store, Depends(opened_store, scope="function")]
 opened = contextmanager(opened_store)
