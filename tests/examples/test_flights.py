@@ -141,6 +141,17 @@ class TestCancelling:
         assert "This import is done already" in page.text
         assert client.get(f"/imports/{import_id}").json()["state"] == "done"
 
+    def test_what_ends_as_it_is_cancelled_was_not_cancelled(
+        self, client: TestClient, imported: Imported, main: ModuleType
+    ) -> None:
+        done = imported(HEADER + row())
+        progress, own_import = sys.modules["app.progress"], sys.modules["app.imports"].own_import
+        a_moment_ago = progress.Progress.model_validate(done | {"state": "running"})
+        main.app.dependency_overrides[own_import] = lambda: a_moment_ago
+        answer = client.post(f"/imports/{done['id']}/cancel")
+        sentence = "This import has just come to its end: there is nothing left to cancel."
+        assert (answer.status_code, answer.json()) == (409, {"detail": sentence})
+
     def test_what_was_cancelled_is_not_cancelled_again(self, idle: TestClient) -> None:
         import_id = upload(idle, HEADER + row()).json()["id"]
         idle.post(f"/imports/{import_id}/cancel")
