@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 from twolane.cli import forms
-from twolane.cli.screen import block, fields, length, line, when
+from twolane.cli.screen import block, fields, line, when
 from twolane.cli.status import progress
+from twolane.values.lengths import length
 from twolane.values.outcome import Reason
 from twolane.values.record import Attempt, DeadLetter
 

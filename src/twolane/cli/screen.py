@@ -68,13 +68,3 @@ def when(epoch_s: float | None) -> str | None:
         return datetime.fromtimestamp(epoch_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (ValueError, OverflowError, OSError):
         return f"{epoch_s:g} s after 1970"
-
-
-def length(seconds: float | None) -> str:
-    """A length of time in the one unit that tells most."""
-    if seconds is None:
-        return "-"
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s"

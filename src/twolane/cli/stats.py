@@ -5,7 +5,8 @@ from __future__ import annotations
 from twolane.cli import forms
 from twolane.cli.finding import find_settings, opened_stores
 from twolane.cli.options import App, AppDir, AsJson
-from twolane.cli.screen import length, line, table, when
+from twolane.cli.screen import line, table, when
+from twolane.values.lengths import length
 from twolane.values.record import State, Stats
 
 
