@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,8 @@ import pytest
 from tests.backends.sqlite.house import FAILURE, House
 from twolane.backends.sqlite import connection as opening
 from twolane.contracts import queue as q
+from twolane.contracts.watch import LeadWatch, ObserveConditions, Probe
+from twolane.values.condition import Phase, Standing
 from twolane.values.outcome import Reason
 
 SCAN_OF_MUCH = re.compile(r"SCAN (m|messages|bodies|attempts)\b(?! USING (COVERING )?INDEX running\b)")
@@ -71,6 +73,12 @@ def run_everything(house: House) -> None:
     house.records.body("m1")
     house.records.blobs_in_use()
     house.records.stats()
+    house.do(LeadWatch("w", 20.0))
+    standing = Standing("dead_letters", "", Phase.PENDING, 1.0)
+    house.do(ObserveConditions("w", 20.0, 1.0, changed=(standing,), gone=("place",)))
+    house.do(Probe())
+    house.records.snapshot()
+    house.records.watch_state()
     house.queue.next_visible_at(("default",), house.clock.now())
     house._workers["w2"].flush([q.Unregister("w2")])
     house.do(q.Prune(keep_s=10.0))
@@ -88,6 +96,37 @@ def test_no_statement_scans_messages(house: House, statements: set[str]) -> None
     }
 
     assert scans == set()
+
+
+def test_the_watch_seeks_the_oldest_dead_letter(house: House, statements: set[str]) -> None:
+    house.send()
+    house.records.snapshot()
+    [steps] = [
+        [step for _, step in _steps(house.path, [each])] for each in statements if "min(finished_at)" in each
+    ]
+    assert steps == ["SEARCH messages USING COVERING INDEX ended (state=? AND finished_at>?)"]
+
+
+def test_a_look_of_the_watch_is_a_constant_number_of_statements(house: House, statements: set[str]) -> None:
+    """Whatever is stored: queues, tasks, workers, dead letters, rates."""
+    house.send()
+    house.records.snapshot()  # opens a connection
+    few = statements_of(house.records.snapshot, statements)
+    for number in range(50):
+        house.send(queue=f"q{number % 7}", task=f"t{number}")
+    house.register()
+    for delivery in house.receive(queues=("q1", "q2", "default"), tasks=None):
+        house.do(q.DeadLetterDelivery(delivery.receipt, Reason.GAVE_UP, FAILURE))
+
+    assert statements_of(house.records.snapshot, statements) == few
+    assert few <= 12
+
+
+def statements_of(ask: Callable[[], object], statements: set[str]) -> int:
+    """How many different statements a question takes; each is run once."""
+    statements.clear()
+    ask()
+    return len(statements)
 
 
 def test_a_sort_is_of_what_is_handed_out_only(house: House, statements: set[str]) -> None:

@@ -272,6 +272,7 @@ class Queues(RuleBasedStateMachine):
             assert one.get(message_id) == other.get(message_id)
             assert one.body(message_id) == other.body(message_id)
         assert one.stats() == other.stats()
+        assert one.snapshot() == other.snapshot()
         assert comparable(one.list_dead()) == comparable(other.list_dead())
         assert one.blobs_in_use() == other.blobs_in_use()
         for queues in (("default",), ("default", "imports"), ()):

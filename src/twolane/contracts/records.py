@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
+from twolane.values.condition import WatchState
 from twolane.values.record import DeadLetter, Record, Stats
+from twolane.values.snapshot import Snapshot
 
 
 class Records(Protocol):
@@ -37,6 +39,17 @@ class Records(Protocol):
 
     def blobs_in_use(self) -> AbstractSet[str]:
         """Keys of the blobs that a kept message names."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """What the watch looks at, at one moment; its cost does not grow with what is stored.
+
+        What lies outside of the queue (`disks`, `place`) is left empty.
+        """
+        ...
+
+    def watch_state(self) -> WatchState:
+        """What the watch knows: who leads it, what stands."""
         ...
 
     def close(self) -> None:

@@ -7,14 +7,14 @@ process (capability `durable`).
 
 from __future__ import annotations
 
-import json
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from twolane.backends.memory.records import Alert, MemoryRecords, Row, pending_twin
+from twolane.backends.memory.records import Alert, Row, as_json, pending_twin
+from twolane.backends.memory.watching import MemoryWatch
 from twolane.contracts import queue as q
 from twolane.contracts.clock import Clock
 from twolane.values.body import check_body
@@ -34,7 +34,7 @@ _SETTLING = (
 _BY_ID = (q.CancelMessage, q.Redrive, q.Discard)
 
 
-class MemoryQueue(MemoryRecords):
+class MemoryQueue(MemoryWatch):
     """Queue and Records (contracts) in memory.
 
     Args:
@@ -66,6 +66,7 @@ class MemoryQueue(MemoryRecords):
             q.TakeAlerts: self._take_alerts,
             q.MarkTold: self._mark_told,
             q.Prune: self._prune,
+            **self._watch_verbs(),
         }
 
     # The queue
@@ -213,7 +214,7 @@ class MemoryQueue(MemoryRecords):
         row = self._held(entry.receipt)
         if row is None:
             return q.Holding(held=False)
-        cursor = _as_json(entry.cursor)
+        cursor = as_json(entry.cursor)
         cleared = row.suspect and cursor != row.record.cursor  # a suspect's cursor is that of its last crash
         row.suspect = row.suspect and not cleared
         row.change(cursor=cursor, done=entry.done, total=entry.total, progressed_at=self._now())
@@ -230,13 +231,13 @@ class MemoryQueue(MemoryRecords):
                 self._ack(row, entry)
             case q.RetryDelivery():
                 row.waits_since, row.suspect = None, False
-                row.note(entry.outcome, entry.failure)
+                self._note(row, entry.outcome, entry.failure)
                 return self._pause(row, entry.after_s, charge=True)
             case q.WaitDelivery():
                 row.waits_since = row.waits_since or self._now()
                 return self._pause(row, entry.after_s)
             case q.DeadLetterDelivery():
-                row.note(entry.outcome, entry.failure)
+                self._note(row, entry.outcome, entry.failure)
                 self._bury(row, entry.reason, entry.public)
             case q.CancelDelivery():
                 self._end(row, State.CANCELLED)
@@ -246,12 +247,13 @@ class MemoryQueue(MemoryRecords):
 
     def _ack(self, row: Row, entry: q.AckDelivery) -> None:
         before, receipt = row.record, row.receipt
-        self._end(row, State.DONE, result=_as_json(entry.result))
+        self._end(row, State.DONE, result=as_json(entry.result))
         try:
             self._send(entry.sends)
         except SendRefused:
             row.record, row.receipt = before, receipt
             raise
+        self._count(row, done=True)
 
     def _pause(self, row: Row, asked_s: float, *, charge: bool = False) -> q.Settled:
         after_s = min(max(asked_s, 0.0), MAX_PAUSE_S)
@@ -340,7 +342,7 @@ class MemoryQueue(MemoryRecords):
         """Suspect from now on; charged only if it ran alone and got no further."""
         guilty, row.suspect = row.suspect, True
         row.change(crashes=row.record.crashes + 1)
-        row.note("crashed", self._failure(row, "ProcessDied", "the process that ran it died"))
+        self._note(row, "crashed", self._failure(row, "ProcessDied", "the process that ran it died"))
         if row.record.crashes >= MAX_CRASHES:
             self._bury(row, Reason.CRASHED)
         elif guilty:
@@ -350,7 +352,9 @@ class MemoryQueue(MemoryRecords):
 
     def _after_expiry(self, row: Row) -> None:
         """L3."""
-        row.note("lease_expired", self._failure(row, "LeaseExpired", "its lease ended before it was settled"))
+        self._note(
+            row, "lease_expired", self._failure(row, "LeaseExpired", "its lease ended before it was settled")
+        )
         self._charge(row, Reason.USED_UP)
 
     def _charge(self, row: Row, reason: Reason) -> None:
@@ -387,9 +391,5 @@ class MemoryQueue(MemoryRecords):
             self._aliases = {alias: name for alias, name in self._aliases.items() if name != record.id}
             self._pruned[record.state] += 1
         self._alerts = [alert for alert in self._alerts if alert.row.record.id in self._rows]
+        self._forget_old()
         return len(old[: entry.limit])
-
-
-def _as_json(value: Any) -> Any:
-    """What JSON makes of it, as in a queue that stores text."""
-    return json.loads(json.dumps(value, allow_nan=False))

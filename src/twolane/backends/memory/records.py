@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Iterable
@@ -137,3 +138,8 @@ def pending_twin(rows: Iterable[Row], message: Outgoing) -> str | None:
         return None
     pending = (row.record for row in rows if row.record.state in (State.WAITING, State.RUNNING))
     return next((each.id for each in pending if (each.task, each.unique_key) == wanted), None)
+
+
+def as_json(value: Any) -> Any:
+    """What JSON makes of it, as in a queue that stores text."""
+    return json.loads(json.dumps(value, allow_nan=False))

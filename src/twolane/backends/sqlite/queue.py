@@ -31,6 +31,7 @@ from twolane.backends.sqlite import (
     receiving,
     sends,
     settling,
+    watching,
     workers,
 )
 from twolane.backends.sqlite.connection import explain
@@ -43,6 +44,7 @@ from twolane.backends.sqlite.transaction import Transaction
 from twolane.backends.sqlite.wake import Listener, Notifier
 from twolane.backends.sqlite.writer import Writer
 from twolane.contracts import queue as contract
+from twolane.contracts import watch
 from twolane.contracts.clock import Clock
 from twolane.values.errors import QueueError, QueueMissing, SendRefused, TwolaneError
 
@@ -70,6 +72,9 @@ _ROOMS: dict[type[Any], Callable[[Transaction, Any], Any]] = {
     contract.TakeAlerts: alerts.take_alerts,
     contract.MarkTold: alerts.mark_told,
     contract.Prune: pruning.prune,
+    watch.LeadWatch: watching.lead_watch,
+    watch.ObserveConditions: watching.observe_conditions,
+    watch.Probe: watching.probe,
 }
 _ROOMS_FOR_MANY: dict[type[Any], Callable[[Transaction, list[Any]], Sequence[Any]]] = {
     contract.Send: sends.send_all,

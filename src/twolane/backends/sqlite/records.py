@@ -13,9 +13,12 @@ from twolane.backends.sqlite import rows
 from twolane.backends.sqlite.liveness import Liveness
 from twolane.backends.sqlite.readers import Readers
 from twolane.backends.sqlite.receiving import WAITING_NAMES
+from twolane.backends.sqlite.watching import snapshot, watch_state
 from twolane.backends.sqlite.workers import listed_workers
 from twolane.contracts.clock import Clock
+from twolane.values.condition import WatchState
 from twolane.values.record import DeadLetter, QueueStats, Record, State, Stats
+from twolane.values.snapshot import Snapshot
 
 NEXT_VISIBLE = f"""
     {WAITING_NAMES}
@@ -86,6 +89,14 @@ class SqliteRecords:
     def blobs_in_use(self) -> AbstractSet[str]:
         """Keys of the blobs that a kept message names."""
         return self._readers.read(_blobs)
+
+    def snapshot(self) -> Snapshot:
+        """What the watch looks at; a constant number of statements, however many messages."""
+        return self._readers.read(lambda connection: snapshot(connection, self._clock.now(), self._liveness))
+
+    def watch_state(self) -> WatchState:
+        """What the watch knows."""
+        return self._readers.read(watch_state)
 
     def close(self) -> None:
         """Close the connections; the next read opens others."""

@@ -156,7 +156,45 @@ _FIRST = (
     """,
 )
 
-MIGRATIONS: tuple[Sequence[str], ...] = (_FIRST,)
+_WATCH = (
+    f"""
+    CREATE TABLE watch (
+        number INTEGER PRIMARY KEY CHECK (number = 1),
+        leader TEXT NOT NULL,
+        renewed_at REAL NOT NULL,
+        until REAL NOT NULL,
+        looked_at REAL,
+        probed_at REAL
+    ) {_STRICT}
+    """,
+    "INSERT INTO watch VALUES (1, '', 0, 0, NULL, NULL)",
+    f"""
+    CREATE TABLE conditions (
+        name TEXT NOT NULL PRIMARY KEY,
+        kind TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        phase TEXT NOT NULL CHECK (phase IN ('pending', 'holding', 'ended')),
+        since REAL NOT NULL,
+        title TEXT NOT NULL,
+        told_at REAL,
+        clear_since REAL,
+        times INTEGER NOT NULL,
+        level REAL
+    ) {_STRICT_AND} WITHOUT ROWID
+    """,
+    f"""
+    CREATE TABLE rates (
+        bucket INTEGER NOT NULL,
+        task TEXT NOT NULL,
+        done INTEGER NOT NULL DEFAULT 0,
+        failed INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (bucket, task)
+    ) {_STRICT_AND} WITHOUT ROWID
+    """,
+)
+"""Who leads the watch, what it knows, and how the attempts of each task ended lately."""
+
+MIGRATIONS: tuple[Sequence[str], ...] = (_FIRST, _WATCH)
 """What leads from version n to n + 1, at index n. A released one never changes: a new one is added."""
 
 

@@ -5,6 +5,7 @@ All are called for a message whose live delivery the caller has proved, or that 
 
 from __future__ import annotations
 
+from twolane.backends.sqlite.rates import note_failed
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.values.outcome import Failure, Reason
 
@@ -59,7 +60,7 @@ def bury(tx: Transaction, seq: int, reason: Reason, public: str | None = None) -
 
 
 def note_attempt(tx: Transaction, seq: int, outcome: str, failure: Failure) -> None:
-    """Keep what went wrong in the present attempt."""
+    """Keep what went wrong in the present attempt, and count it."""
     tx.connection.execute(
         """
         INSERT INTO attempts (seq, number, outcome, error_type, message, traceback, started_at, ended_at)
@@ -75,6 +76,7 @@ def note_attempt(tx: Transaction, seq: int, outcome: str, failure: Failure) -> N
             seq,
         ),
     )
+    note_failed(tx, seq)
 
 
 def storable(text: str) -> str:
