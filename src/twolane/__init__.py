@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from twolane.values.policy import Backoff as Backoff
     from twolane.values.record import Record as Record
     from twolane.values.record import State as State
+    from twolane.values.thresholds import Thresholds as Thresholds
     from twolane.values.ticket import Lane as Lane
     from twolane.values.ticket import Ticket as Ticket
 
@@ -50,6 +51,7 @@ _HOMES = {
     "Lane": "values.ticket",
     "Record": "values.record",
     "State": "values.record",
+    "Thresholds": "values.thresholds",
     "Ticket": "values.ticket",
     **dict.fromkeys(
         (
@@ -94,6 +96,7 @@ __all__ = [
     "Task",
     "TaskContext",
     "Tasks",
+    "Thresholds",
     "Ticket",
     "TwolaneError",
     "UsageError",

@@ -15,6 +15,7 @@ from twolane.values.ticket import Lane, Ticket
 if TYPE_CHECKING:
     from twolane.engine.runtime import Runtime
     from twolane.values.record import Record
+    from twolane.values.thresholds import Thresholds
     from twolane.wiring.settings import Settings
 
 P = ParamSpec("P")
@@ -53,18 +54,27 @@ class Tasks:
         queue: where messages wait, such as `sqlite:////var/lib/app/twolane.db`; TWOLANE_QUEUE wins over it.
             Default: `twolane.db` beside the nearest `pyproject.toml` above the file that makes `Tasks()`.
         worker: `in_app` or `off`; TWOLANE_WORKER wins over it.
+        watch: from when on the watch finds something wrong, or `off`: this process does not watch.
+            TWOLANE_WATCH=off wins over it, and so does TWOLANE_WATCH=on over `off`.
 
     Raises:
         SettingsError: a setting that cannot hold.
     """
 
-    def __init__(self, *, queue: str | None = None, worker: Literal["in_app", "off"] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        queue: str | None = None,
+        worker: Literal["in_app", "off"] | None = None,
+        watch: Thresholds | Literal["off"] | None = None,
+    ) -> None:
         import sys
 
         self.registry = Registry()
         self._made_in = sys._getframe(1).f_code.co_filename  # noqa: SLF001  (where the default file lies)
         self._queue = queue
         self._worker = worker
+        self._watch = watch
         self._runtime: Runtime | None = None
         self._settings: Settings | None = None
 
@@ -240,7 +250,9 @@ class Tasks:
         if self._settings is None:
             from twolane.wiring.settings import read_settings
 
-            self._settings = read_settings(queue=self._queue, worker=self._worker, made_in=self._made_in)
+            self._settings = read_settings(
+                queue=self._queue, worker=self._worker, watch=self._watch, made_in=self._made_in
+            )
         return self._settings
 
 

@@ -29,9 +29,12 @@ from twolane.engine.telling import tell_log
 from twolane.engine.threads import Threads
 from twolane.engine.upkeep import Upkeep
 from twolane.engine.uploads import PendingBlob, pending
+from twolane.engine.watching import Watching
 from twolane.engine.worker import Worker
 from twolane.values.errors import UsageError
 from twolane.values.record import WorkerInfo
+from twolane.values.snapshot import Premises
+from twolane.values.thresholds import Thresholds
 from twolane.values.ticket import Lane, Ticket
 
 log = logging.getLogger("twolane.runtime")
@@ -39,12 +42,21 @@ log = logging.getLogger("twolane.runtime")
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The backends of one process, and the queue's address for people (empty: it has none)."""
+    """The backends of one process.
+
+    Attributes:
+        queue: where messages wait.
+        records: its reading side.
+        blobs: the store of blobs.
+        address: the queue's, for people; empty: it has none.
+        premises: tells where they live; blocks for a moment.
+    """
 
     queue: Queue
     records: Records
     blobs: Blobs
     address: str = ""
+    premises: Callable[[], Premises] = Premises
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +77,7 @@ class Runtime:
         new_id: makes a message's id.
         limits: sizes and bounds.
         in_app: whether the app's process runs a worker.
+        thresholds: of the watch; None: this process does not watch.
 
     Attributes:
         observer: told each step of each delivery, for tests.
@@ -80,6 +93,7 @@ class Runtime:
         new_id: Callable[[], str],
         limits: Limits,
         in_app: bool = True,
+        thresholds: Thresholds | None = None,
     ) -> None:
         self.observer: Observer = unobserved
         self.on_stuck: Callable[[], None] = _report_stuck
@@ -95,6 +109,8 @@ class Runtime:
         self._queues: tuple[str, ...] = ()
         self._worker: Worker | None = None
         self._threads: Threads | None = None
+        self._thresholds = thresholds
+        self._watching: Watching | None = None
 
     @property
     def sender(self) -> Sender:
@@ -180,20 +196,42 @@ class Runtime:
             _ = task.arguments.model  # what cannot be stored is said at start, not at the first send
         if tasks:
             await asyncio.to_thread(self._open)  # and so is a place where no queue can be
-        if self._kind is None or not tasks:
-            return
+            if self._kind is not None:
+                await self._start_worker(self._kind)
+            self._start_watch()
+
+    async def _start_worker(self, kind: str) -> None:
         self._threads = Threads(self.limits.sync_threads, name="twolane-task")
-        self._worker = self._make_worker(self._kind, self._threads)
+        self._worker = self._make_worker(kind, self._threads)
         try:
             await self._worker.start()
         except BaseException:
             self._worker = None  # there is nothing to drain
             raise
 
+    def _start_watch(self) -> None:
+        """Watch along: any process may lead. A queue that is gone with its process needs none."""
+        stores = self.stores
+        if self._thresholds is None or not stores.queue.capabilities.durable:
+            return
+        self._watching = Watching(
+            self.batcher,
+            stores.records,
+            self.clock,
+            premises=stores.premises,
+            thresholds=self._thresholds,
+            limits=self.limits,
+            new_id=self.new_id,
+            on_notices=lambda _: None,
+        )
+        self._watching.start()
+
     def begin_stop(self) -> None:
         """Take nothing new; in the loop's thread, at the first sign of a shutdown. Twice is harmless."""
         if self._worker is not None:
             self._worker.stop_receiving()
+        if self._watching is not None:
+            self._watching.begin_stop()  # another may lead while this one drains
         self.background.begin_stop()
 
     def hurry(self) -> None:
@@ -213,8 +251,10 @@ class Runtime:
         draining = [self.background.drain(grace_s)]
         if self._worker is not None:
             draining.append(self._worker.drain(grace_s))
+        if self._watching is not None:
+            draining.append(asyncio.to_thread(self._watching.stop))
         await asyncio.gather(*draining)
-        self._worker = None
+        self._worker = self._watching = None
         if self._threads is not None:
             self._threads.close()
         await asyncio.to_thread(self.close)

@@ -61,6 +61,19 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
+class Premises:
+    """Where a queue lives.
+
+    Attributes:
+        disks: what twolane writes to; empty: not known.
+        place: where the queue's file lies if it will not last there, as a sentence; empty: it lasts.
+    """
+
+    disks: tuple[Disk, ...] = ()
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The whole at one moment.
 
@@ -71,8 +84,8 @@ class Snapshot:
         dead_since: when the oldest of them died; None: there is none.
         unsent: targets of alerts that owe some, and since when they owe the oldest.
         tallies: how attempts ended, by task.
-        disks: what twolane writes to; empty: not known.
-        place: where the queue's file lies if it will not last there, as a sentence; empty: it lasts.
+        disks: as in Premises.
+        place: as in Premises.
         state: what the watch knew before.
     """
 

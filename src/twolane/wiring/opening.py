@@ -31,6 +31,7 @@ def make_runtime(registry: Registry, settings: Settings, limits: Limits | None =
         new_id=new_id,
         limits=limits or Limits(),
         in_app=settings.worker == "in_app",
+        thresholds=settings.watch,
     )
 
 
@@ -47,6 +48,7 @@ def open_stores(settings: Settings, *, create: bool = True) -> Stores:
     from twolane.backends.files import FileBlobs
     from twolane.backends.sqlite import SqliteQueue, SqliteRecords
     from twolane.backends.sqlite.place import place_of
+    from twolane.wiring.premises import premises_of
 
     place = place_of(settings.queue, os.environ)
     if place.refused:
@@ -60,4 +62,5 @@ def open_stores(settings: Settings, *, create: bool = True) -> Stores:
         SqliteRecords(settings.queue, clock),
         FileBlobs(settings.blobs, clock=clock),
         address=f"sqlite:///{settings.queue}",
+        premises=premises_of(settings, place),
     )

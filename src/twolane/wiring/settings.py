@@ -13,6 +13,7 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from twolane.values.errors import SettingsError
+from twolane.values.thresholds import Thresholds
 
 WorkerMode = Literal["in_app", "off"]
 _MODES: dict[str, WorkerMode] = {"in_app": "in_app", "off": "off"}
@@ -27,18 +28,21 @@ class Settings:
         blobs: the folder of blobs, absolute.
         worker: whether the API process runs its own worker.
         sources: where each of them comes from, for people.
+        watch: from when on the watch finds something wrong; None: this process does not watch.
     """
 
     queue: Path
     blobs: Path
     worker: WorkerMode
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
+    watch: Thresholds | None = field(default_factory=Thresholds)
 
 
 def read_settings(
     *,
     queue: str | None = None,
     worker: str | None = None,
+    watch: Thresholds | Literal["off"] | None = None,
     made_in: str | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
@@ -47,6 +51,7 @@ def read_settings(
     Args:
         queue: the address given in code, such as `sqlite:////var/lib/app/twolane.db`.
         worker: the mode given in code.
+        watch: the thresholds given in code, or `off`.
         made_in: the file that makes `Tasks()`, beside whose project the default file lies.
         environment: the process's, unless a test brings its own.
 
@@ -71,7 +76,22 @@ def read_settings(
     )
     if mode is None:
         raise SettingsError(f"{sources['worker']} is in_app or off, nothing else")
-    return Settings(file, blobs, mode, sources)
+    watched = _watch(env.get("TWOLANE_WATCH"), watch, sources)
+    return Settings(file, blobs, mode, sources, watched)
+
+
+def _watch(
+    said: str | None, given: Thresholds | Literal["off"] | None, sources: dict[str, str]
+) -> Thresholds | None:
+    """Whether this process watches is the environment's to say, from when on something is wrong the code's."""
+    if said not in (None, "", "on", "off"):
+        raise SettingsError("TWOLANE_WATCH is on or off, nothing else")
+    if not (given is None or given == "off" or isinstance(given, Thresholds)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise SettingsError(f'Tasks(watch=...) takes Thresholds or "off", not {given!r}')
+    sources["watch"] = "TWOLANE_WATCH" if said else "Tasks(watch=...)" if given else "the default"
+    if (said or given) == "off":
+        return None
+    return given if isinstance(given, Thresholds) else Thresholds()
 
 
 def default_file(made_in: str | None) -> Path:
