@@ -13,6 +13,8 @@ from twolane.values.policy import Backoff, Policy
 from twolane.values.ticket import Lane, Ticket
 
 if TYPE_CHECKING:
+    from fastapi import APIRouter
+
     from twolane.engine.runtime import Runtime
     from twolane.values.record import Record
     from twolane.values.thresholds import Thresholds
@@ -74,7 +76,7 @@ class Tasks:
         self._made_in = sys._getframe(1).f_code.co_filename  # noqa: SLF001  (where the default file lies)
         self._queue = queue
         self._worker = worker
-        self._watch = watch
+        self._watch: Thresholds | Literal["off"] | None = watch
         self._runtime: Runtime | None = None
         self._settings: Settings | None = None
 
@@ -212,6 +214,18 @@ class Tasks:
         from twolane.fastapi.body_limit import limit_body
 
         return limit_body(size_bytes)
+
+    def health_router(self) -> APIRouter:
+        """Routes for probes: `app.include_router(tasks.health_router())`.
+
+        `/health/live` answers 200 while the event loop does. `/health/ready` answers 200 or 503: the queue can
+        be read and written, this process's worker receives where it has one, and the disk is not full.
+        `/health` is the same with the conditions of the watch, by name. However many ask, it looks once a
+        second; no address and no sentence of an error is in it.
+        """
+        from twolane.fastapi.health import health_router
+
+        return health_router(self)
 
     def close(self) -> None:
         """Flush and close what a script's sends opened; an app's lifespan and a worker do it themselves."""

@@ -127,6 +127,13 @@ class Runtime:
         """The backends; opened at first use."""
         return self._open().stores
 
+    @property
+    def receives(self) -> bool | None:
+        """Whether the worker of this process receives; None: there is to be none."""
+        if self._kind is None or not self.registry.queue_tasks():
+            return None
+        return self._worker is not None and self._worker.receives
+
     def upload(self, source: Any) -> PendingBlob:
         """A blob to be, stored with the send that names it.
 

@@ -113,6 +113,11 @@ class Worker:
         )  # fmt: skip
         self._receive()
 
+    @property
+    def receives(self) -> bool:
+        """Whether it takes new deliveries."""
+        return not self._stopping and not self._poller.done()
+
     def holds(self) -> list[Hold]:
         """What it holds now."""
         return list(self._holds.values())
