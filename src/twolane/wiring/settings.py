@@ -6,13 +6,14 @@ The environment wins for where things live (DESIGN.md section 5); a task's polic
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from twolane.values.errors import SettingsError
+from twolane.wiring.alert_targets import written
 
 WorkerMode = Literal["in_app", "off"]
 _MODES: dict[str, WorkerMode] = {"in_app": "in_app", "off": "off"}
@@ -26,12 +27,14 @@ class Settings:
         queue: the SQLite file, absolute.
         blobs: the folder of blobs, absolute.
         worker: whether the API process runs its own worker.
+        alerts: who is told beside the log; secrets.
         sources: where each of them comes from, for people.
     """
 
     queue: Path
     blobs: Path
     worker: WorkerMode
+    alerts: tuple[str, ...] = field(default=(), repr=False)
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -39,6 +42,7 @@ def read_settings(
     *,
     queue: str | None = None,
     worker: str | None = None,
+    alerts: str | Sequence[str] | None = None,
     made_in: str | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
@@ -47,6 +51,7 @@ def read_settings(
     Args:
         queue: the address given in code, such as `sqlite:////var/lib/app/twolane.db`.
         worker: the mode given in code.
+        alerts: the targets given in code.
         made_in: the file that makes `Tasks()`, beside whose project the default file lies.
         environment: the process's, unless a test brings its own.
 
@@ -71,7 +76,11 @@ def read_settings(
     )
     if mode is None:
         raise SettingsError(f"{sources['worker']} is in_app or off, nothing else")
-    return Settings(file, blobs, mode, sources)
+    told = written(env.get("TWOLANE_ALERTS") or alerts)
+    sources["alerts"] = (
+        "TWOLANE_ALERTS" if env.get("TWOLANE_ALERTS") else "Tasks(alerts=...)" if alerts else "the default"
+    )
+    return Settings(file, blobs, mode, told, sources)
 
 
 def default_file(made_in: str | None) -> Path:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from twolane.backends.sqlite import (
+    actions,
     alerts,
     holding,
     letters,
@@ -42,6 +43,7 @@ from twolane.backends.sqlite.records import next_visible_at
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.backends.sqlite.wake import Listener, Notifier
 from twolane.backends.sqlite.writer import Writer
+from twolane.contracts import outbox
 from twolane.contracts import queue as contract
 from twolane.contracts.clock import Clock
 from twolane.values.errors import QueueError, QueueMissing, SendRefused, TwolaneError
@@ -67,8 +69,10 @@ _ROOMS: dict[type[Any], Callable[[Transaction, Any], Any]] = {
     contract.Register: workers.register,
     contract.Unregister: workers.unregister,
     contract.Reap: reaping.reap,
-    contract.TakeAlerts: alerts.take_alerts,
-    contract.MarkTold: alerts.mark_told,
+    outbox.OweNotice: alerts.owe_notice,
+    outbox.RegisterTargets: alerts.register_targets,
+    outbox.SaveTarget: alerts.save_target,
+    outbox.Act: actions.act,
     contract.Prune: pruning.prune,
 }
 _ROOMS_FOR_MANY: dict[type[Any], Callable[[Transaction, list[Any]], Sequence[Any]]] = {
