@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from twolane import csvfile as csvfile
     from twolane.engine.context import TaskContext as TaskContext
+    from twolane.engine.targets import Death as Death
     from twolane.engine.task import Task as Task
     from twolane.face import Tasks as Tasks
     from twolane.fastapi.lanes import RequestLanes, request_lanes
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Blob": "values.blob",
+    "Death": "engine.targets",
     "TaskContext": "engine.context",
     "Task": "engine.task",
     "Tasks": "face",
@@ -80,6 +82,7 @@ __all__ = [
     "Blob",
     "BlobError",
     "BlobTooLarge",
+    "Death",
     "DefinitionError",
     "GiveUp",
     "Interrupted",

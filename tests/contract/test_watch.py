@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.contract.house import FAILURE, House
+from twolane.contracts.outbox import OweNotice, RegisterTargets, SaveTarget
 from twolane.contracts.queue import (
     AckDelivery,
     DeadLetterDelivery,
@@ -17,6 +18,7 @@ from twolane.contracts.watch import LeadWatch, ObserveConditions, Probe
 from twolane.values.condition import Kind, Phase, Standing, WatchState
 from twolane.values.outcome import Reason
 from twolane.values.snapshot import BUCKET_S, DAY_BUCKETS, RECENT_BUCKETS, Backlog, Tally
+from twolane.values.telling import LIVE_S, Notice, TargetState
 
 HOLDING = Standing(Kind.TOO_OLD, "imports", Phase.HOLDING, 5.0, "a title", 6.0, 7.0, 2, 0.25)
 PENDING = Standing(Kind.DEAD_LETTERS, "", Phase.PENDING, 8.0)
@@ -116,6 +118,20 @@ def test_a_probe_writes_nothing_that_is_seen(house: House) -> None:
     before = house.records.snapshot()
     assert house.do(Probe()) is None
     assert house.records.snapshot() == before
+
+
+def test_what_is_told_is_owed_with_what_is_kept(house: House) -> None:
+    """Both or neither: a kill in between neither loses a notice nor owes it twice."""
+    house.do(LeadWatch("a", 20.0))
+    notices = tuple(Notice(f"watch:{name}", f"title {name}", "a body") for name in ("disk", "place"))
+    assert not observe(house, "b", changed=(HOLDING,), notices=notices)
+    assert house.records.owed(0).total == 0
+
+    assert observe(house, changed=(HOLDING,), notices=notices)
+
+    owed = house.records.owed(0, whole=10)
+    assert [each.notice for each in owed.first] == list(notices)
+    assert {each.owed_at for each in owed.first} == {house.clock.now()}
 
 
 # What it looks at
@@ -257,3 +273,27 @@ def test_what_was_counted_outlives_its_records_for_a_day(house: House, keep_s: f
     house.clock.advance(2 * 86_400)
     house.do(Prune(keep_s))
     assert house.records.snapshot().tallies == {}
+
+
+def test_which_targets_owe_an_alert_since_when(house: House) -> None:
+    house.do(RegisterTargets((("log", "the log"), ("1", "slack"), ("2", "slack"))))
+    assert house.records.snapshot().unsent == {}
+    began = house.clock.now()
+    numbers = []
+    for _ in range(3):
+        numbers.append(house.do(OweNotice("a", "b", "c")))
+        house.clock.advance(10)
+    house.do(SaveTarget("log", 0, TargetState(told_to=numbers[-1])))
+    house.do(SaveTarget("1", 0, TargetState(told_to=numbers[1])))
+    assert house.records.snapshot().unsent == {"slack": began}
+    house.do(SaveTarget("2", 0, TargetState(told_to=numbers[0])))
+    assert house.records.snapshot().unsent == {"slack": began + 10}
+
+
+def test_a_target_that_nobody_serves_any_more_owes_nothing(house: House) -> None:
+    house.do(RegisterTargets((("1", "slack"),)))
+    house.do(OweNotice("a", "b", "c"))
+    house.clock.advance(LIVE_S + 1)
+    assert set(house.records.snapshot().unsent) == {"slack"}  # nobody serves any: that is no reason
+    house.do(RegisterTargets((("log", "the log"),)))
+    assert set(house.records.snapshot().unsent) == {"the log"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 import pytest
-
 from twolane.engine.telling import boxed, tell_log
+
 from twolane.values.outcome import Failure, Reason
 from twolane.values.record import Attempt, DeadLetter, Record, State
 

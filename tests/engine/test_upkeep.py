@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from twolane.engine.telling import boxed, tell_log, tell_owed
 
 from twolane import BlobError, Tasks
 from twolane.backends.memory import MemoryBlobs, MemoryQueue
@@ -17,7 +18,6 @@ from twolane.engine.batcher import Batcher
 from twolane.engine.hold import Hold
 from twolane.engine.limits import Limits
 from twolane.engine.sender import Sender
-from twolane.engine.telling import boxed, tell_log, tell_owed
 from twolane.engine.upkeep import Upkeep
 from twolane.engine.uploads import pending
 from twolane.testing import VirtualClock

@@ -12,11 +12,14 @@ import pytest
 from tests.backends.sqlite.house import FAILURE, House
 from twolane.backends.sqlite import connection as opening
 from twolane.contracts import queue as q
+from twolane.contracts.outbox import Act, OweNotice, RegisterTargets, SaveTarget
 from twolane.contracts.watch import LeadWatch, ObserveConditions, Probe
 from twolane.values.condition import Phase, Standing
+from twolane.values.letters import Action, Matching
 from twolane.values.outcome import Reason
+from twolane.values.telling import TargetState
 
-SCAN_OF_MUCH = re.compile(r"SCAN (m|messages|bodies|attempts)\b(?! USING (COVERING )?INDEX running\b)")
+SCAN_OF_MUCH = re.compile(r"SCAN (m|messages|bodies|attempts|outbox)\b(?! USING (COVERING )?INDEX running\b)")
 """A step that reads every row of a table that grows. The index `running` has a row a slot, never many."""
 
 
@@ -24,6 +27,9 @@ SCAN_OF_MUCH = re.compile(r"SCAN (m|messages|bodies|attempts)\b(?! USING (COVERI
 def statements(house: House, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Collects every statement that any connection runs."""
     seen: set[str] = set()
+    first = House(house.path)
+    first.do(q.Reap())  # the tables are made before anybody listens
+    first.close()
     configure = opening._configure
 
     def traced(connection: sqlite3.Connection) -> None:
@@ -54,9 +60,10 @@ def run_everything(house: House) -> None:
             q.DeadLetterDelivery(receipts[4], Reason.GAVE_UP, FAILURE),
             q.CancelDelivery(receipts[5]),
             q.CancelMessage("m7"),
-            q.TakeAlerts(10),
-            q.MarkTold((1,)),
-            q.Redrive(running[4].id, body="[]"),
+            OweNotice("k", "t", "b"),
+            RegisterTargets((("log", "the log"),)),
+            SaveTarget("log", 0, TargetState(1)),
+            Act(Action("a", "ada", "redrive", "m"), (q.Redrive(running[4].id, body="[]"),)),
         ]
     )
     house.do(q.DeadLetterDelivery(house.receive(limit=1)[0].receipt, Reason.GAVE_UP, FAILURE))
@@ -67,7 +74,16 @@ def run_everything(house: House) -> None:
     house.clock.advance(1000)
     house.do(q.Reap())
     [letter, *_] = house.records.list_dead()
-    house.records.list_dead(task="app:work")
+    now = house.clock.now()
+    which = Matching("app:work", Reason.GAVE_UP, "flight", "kind", now - 1, now)
+    house.records.list_dead(which)
+    house.records.list_dead(Matching(since=now))
+    house.records.dead_ids(which)
+    house.records.dead_groups()
+    house.records.dead_groups(which)
+    house.records.actions()
+    house.records.telling()
+    house.records.owed(0, whole=5)
     house.records.dead_letter(letter.record.id)
     house.do(q.Discard(letter.record.id))
     house.records.body("m1")

@@ -23,6 +23,7 @@ from twolane.engine.dead_letters import redrive_edited
 from twolane.engine.runtime import Stores
 from twolane.engine.task import Task
 from twolane.values.errors import ArgumentsRefused, TwolaneError, UsageError
+from twolane.values.letters import Matching
 from twolane.values.record import DeadLetter, State
 
 OfTask = Annotated[str | None, typer.Option("--task", metavar="NAME", help="Only those of this task.")]
@@ -48,7 +49,9 @@ def list_dead(
 ) -> None:
     """List dead letters, the newest first, with the last error of each."""
     with opened_stores(find_settings(app, app_dir)) as stores:
-        letters = [forms.letter_line(letter) for letter in stores.records.list_dead(task=task, limit=limit)]
+        letters = [
+            forms.letter_line(letter) for letter in stores.records.list_dead(Matching(task=task), limit=limit)
+        ]
     if as_json:
         forms.print_json(letters)
     elif not letters:
@@ -164,7 +167,7 @@ def _parsed(args: str) -> dict[str, Any]:
 
 
 def _redrive_all(stores: Stores, task: str | None, *, yes: bool, as_json: bool) -> None:
-    ids = stores.records.dead_ids(task=task)
+    ids = stores.records.dead_ids(Matching(task=task))
     if ids:
         of_task = f" of {task}" if task else ""
         _confirm(f"Send {len(ids)} dead letter(s){of_task} back to their queues?", yes=yes)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from twolane.engine.telling import printable
+from twolane.engine.wording import printable
 
 WIDE = 220
 """Columns where no terminal says how many it has: nothing in a table is cut then."""

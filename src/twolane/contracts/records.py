@@ -6,8 +6,10 @@ from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from twolane.values.condition import WatchState
+from twolane.values.letters import ALL, Action, DeadGroup, Matching
 from twolane.values.record import DeadLetter, Record, Stats
 from twolane.values.snapshot import Snapshot
+from twolane.values.telling import Owed, Telling
 
 
 class Records(Protocol):
@@ -21,12 +23,28 @@ class Records(Protocol):
         """The stored body of one message; None: none such, or pruned."""
         ...
 
-    def list_dead(self, *, task: str | None = None, limit: int = 100) -> list[DeadLetter]:
+    def list_dead(self, which: Matching = ALL, *, limit: int = 100) -> list[DeadLetter]:
         """Dead letters, the newest first."""
         ...
 
-    def dead_ids(self, *, task: str | None = None) -> list[str]:
-        """The ids of all dead letters, in no order: what is done to all of them takes their bodies one by one."""
+    def dead_ids(self, which: Matching = ALL) -> list[str]:
+        """The ids of dead letters, in no order: what is done to all of them takes their bodies one by one."""
+        ...
+
+    def dead_groups(self, which: Matching = ALL, *, limit: int = 100) -> list[DeadGroup]:
+        """Dead letters by kind, the most frequent first."""
+        ...
+
+    def actions(self, *, limit: int = 100) -> list[Action]:
+        """What people did about dead letters, the newest first."""
+        ...
+
+    def telling(self) -> Telling:
+        """How far each target has been told."""
+        ...
+
+    def owed(self, after: int, *, whole: int = 0) -> Owed:
+        """The alerts beyond a number, by kind, and the first `whole` of them whole."""
         ...
 
     def dead_letter(self, message_id: str) -> DeadLetter | None:

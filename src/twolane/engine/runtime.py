@@ -11,12 +11,14 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from twolane.contracts.blobs import Blobs
 from twolane.contracts.clock import Clock
+from twolane.contracts.outbox import OweNotice
 from twolane.contracts.queue import Queue
 from twolane.contracts.records import Records
 from twolane.engine.background import Background
@@ -24,8 +26,9 @@ from twolane.engine.batcher import Batcher
 from twolane.engine.limits import Limits
 from twolane.engine.run import Observer, Surroundings, unobserved
 from twolane.engine.sender import Sender
+from twolane.engine.targets import HookTarget, LogTarget, Target
 from twolane.engine.task import Registry, Sendable
-from twolane.engine.telling import tell_log
+from twolane.engine.teller import Teller
 from twolane.engine.threads import Threads
 from twolane.engine.upkeep import Upkeep
 from twolane.engine.uploads import PendingBlob, pending
@@ -77,6 +80,8 @@ class Runtime:
         new_id: makes a message's id.
         limits: sizes and bounds.
         in_app: whether the app's process runs a worker.
+        targets: makes the targets of alerts beside the log and the hooks, when the process starts.
+        tells: whether this process tells what is owed.
         thresholds: of the watch; None: this process does not watch.
 
     Attributes:
@@ -93,10 +98,12 @@ class Runtime:
         new_id: Callable[[], str],
         limits: Limits,
         in_app: bool = True,
+        targets: Callable[[], Sequence[Target]] = tuple,
+        tells: bool = True,
         thresholds: Thresholds | None = None,
     ) -> None:
         self.observer: Observer = unobserved
-        self.on_stuck: Callable[[], None] = _report_stuck
+        self.on_stuck: Callable[[], None] = self._report_stuck
         self.registry = registry
         self.clock = clock
         self.limits = limits
@@ -109,6 +116,9 @@ class Runtime:
         self._queues: tuple[str, ...] = ()
         self._worker: Worker | None = None
         self._threads: Threads | None = None
+        self._make_targets = targets
+        self._tells = tells
+        self._teller: Teller | None = None
         self._thresholds = thresholds
         self._watching: Watching | None = None
 
@@ -203,6 +213,7 @@ class Runtime:
             _ = task.arguments.model  # what cannot be stored is said at start, not at the first send
         if tasks:
             await asyncio.to_thread(self._open)  # and so is a place where no queue can be
+            self._start_telling()
             if self._kind is not None:
                 await self._start_worker(self._kind)
             self._start_watch()
@@ -229,9 +240,14 @@ class Runtime:
             thresholds=self._thresholds,
             limits=self.limits,
             new_id=self.new_id,
-            on_notices=lambda _: None,
+            on_notices=partial(_call_in, asyncio.get_running_loop(), self.wake_teller),
         )
         self._watching.start()
+
+    def wake_teller(self) -> None:
+        """Something is owed: tell it now rather than at the next look; in the loop's thread."""
+        if self._teller is not None:
+            self._teller.wake()
 
     def begin_stop(self) -> None:
         """Take nothing new; in the loop's thread, at the first sign of a shutdown. Twice is harmless."""
@@ -264,6 +280,9 @@ class Runtime:
         self._worker = self._watching = None
         if self._threads is not None:
             self._threads.close()
+        if self._teller is not None:
+            await self._teller.finish()
+            self._teller = None
         await asyncio.to_thread(self.close)
 
     def _make_worker(self, kind: str, threads: Threads) -> Worker:
@@ -284,9 +303,39 @@ class Runtime:
             stores.blobs,
             self.clock,
             limits=self.limits,
-            target=partial(tell_log, address=stores.address),
+            on_deaths=self.wake_teller,
         )
         return Worker(info, stores.queue, around, limits=self.limits, upkeep=upkeep, on_stuck=self.on_stuck)
+
+    def _start_telling(self) -> None:
+        if not self._tells:
+            return
+        hooks = [HookTarget(name, hook) for name, hook in self.registry.hooks.items()]
+        self._teller = Teller(
+            self.batcher,
+            self.stores.records,
+            [LogTarget(), *self._make_targets(), *hooks],
+            self.clock,
+            because=self._because,
+            address=self.stores.address,
+        )
+        self._teller.start()
+
+    def _because(self, name: str) -> str:
+        task = self.registry.get(name)
+        return "" if task is None else task.because
+
+    def _report_stuck(self) -> None:
+        """Owe people a notice: nothing dies of it, but sync work waits until somebody acts."""
+        title = f"process {os.getpid()} takes no more sync work of the queue lane: too many sync tasks ignore their time-out"
+        body = "Restart it; give the tasks time-outs of their own, or call ctx.checkpoint in their loops."
+        log.critical("%s. %s", title, body)
+        self.batcher.submit(OweNotice("stuck-sync-tasks", title, body), self._noted)
+        self.wake_teller()
+
+    def _noted(self, answer: int | Exception) -> None:
+        if isinstance(answer, Exception):
+            log.error("nobody but this log is told that sync work waits: %s", answer)
 
     def close(self) -> None:
         """Flush and close the stores; they open again at the next use. Blocks."""
@@ -316,8 +365,7 @@ class Runtime:
             return self._opened
 
 
-def _report_stuck() -> None:
-    log.critical(
-        "too many sync tasks ignore their time-out: this process takes no more sync work of the queue lane. "
-        "Restart it; give the tasks time-outs of their own, or call ctx.checkpoint in their loops."
-    )
+def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[], None], _: object) -> None:
+    """From another thread; a loop that is closed has nobody left to call."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(call)

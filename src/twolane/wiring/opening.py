@@ -10,6 +10,7 @@ from twolane.engine.limits import Limits
 from twolane.engine.runtime import Runtime, Stores
 from twolane.engine.task import Registry
 from twolane.values.errors import SettingsError
+from twolane.wiring.alert_targets import targets_of
 from twolane.wiring.clock import SystemClock
 from twolane.wiring.settings import Settings
 
@@ -31,6 +32,7 @@ def make_runtime(registry: Registry, settings: Settings, limits: Limits | None =
         new_id=new_id,
         limits=limits or Limits(),
         in_app=settings.worker == "in_app",
+        targets=lambda: targets_of(settings.alerts),
         thresholds=settings.watch,
     )
 

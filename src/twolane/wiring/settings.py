@@ -6,7 +6,7 @@ The environment wins for where things live (DESIGN.md section 5); a task's polic
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from twolane.values.errors import SettingsError
 from twolane.values.thresholds import Thresholds
+from twolane.wiring.alert_targets import written
 
 WorkerMode = Literal["in_app", "off"]
 _MODES: dict[str, WorkerMode] = {"in_app": "in_app", "off": "off"}
@@ -27,6 +28,7 @@ class Settings:
         queue: the SQLite file, absolute.
         blobs: the folder of blobs, absolute.
         worker: whether the API process runs its own worker.
+        alerts: who is told beside the log; secrets.
         sources: where each of them comes from, for people.
         watch: from when on the watch finds something wrong; None: this process does not watch.
     """
@@ -34,6 +36,7 @@ class Settings:
     queue: Path
     blobs: Path
     worker: WorkerMode
+    alerts: tuple[str, ...] = field(default=(), repr=False)
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
     watch: Thresholds | None = field(default_factory=Thresholds)
 
@@ -42,6 +45,7 @@ def read_settings(
     *,
     queue: str | None = None,
     worker: str | None = None,
+    alerts: str | Sequence[str] | None = None,
     watch: Thresholds | Literal["off"] | None = None,
     made_in: str | None = None,
     environment: Mapping[str, str] | None = None,
@@ -51,6 +55,7 @@ def read_settings(
     Args:
         queue: the address given in code, such as `sqlite:////var/lib/app/twolane.db`.
         worker: the mode given in code.
+        alerts: the targets given in code.
         watch: the thresholds given in code, or `off`.
         made_in: the file that makes `Tasks()`, beside whose project the default file lies.
         environment: the process's, unless a test brings its own.
@@ -76,8 +81,12 @@ def read_settings(
     )
     if mode is None:
         raise SettingsError(f"{sources['worker']} is in_app or off, nothing else")
+    told = written(env.get("TWOLANE_ALERTS") or alerts)
+    sources["alerts"] = (
+        "TWOLANE_ALERTS" if env.get("TWOLANE_ALERTS") else "Tasks(alerts=...)" if alerts else "the default"
+    )
     watched = _watch(env.get("TWOLANE_WATCH"), watch, sources)
-    return Settings(file, blobs, mode, sources, watched)
+    return Settings(file, blobs, mode, told, sources, watched)
 
 
 def _watch(

@@ -13,15 +13,16 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from twolane.backends.memory.records import Alert, Row, as_json, pending_twin
+from twolane.backends.memory.records import Row, as_json, pending_twin
 from twolane.backends.memory.watching import MemoryWatch
+from twolane.contracts import outbox as o
 from twolane.contracts import queue as q
 from twolane.contracts.clock import Clock
 from twolane.values.body import check_body
 from twolane.values.errors import SendRefused
 from twolane.values.outcome import Failure, Reason
 from twolane.values.policy import MAX_CRASHES, MAX_PAUSE_S
-from twolane.values.record import FINISHED, OwedAlert, Record, State
+from twolane.values.record import FINISHED, Record, State
 
 _SETTLING = (
     q.AckDelivery,
@@ -52,7 +53,6 @@ class MemoryQueue(MemoryWatch):
         self._numbers = count(1)
         self._listeners: dict[int, Callable[[], None]] = {}
         self._woken = False
-        self._alert_numbers = count(1)
         self._verbs: dict[type[q.Entry[Any]], Callable[[Any], Any]] = {
             q.Send: lambda entry: self._send(entry.messages),
             q.Receive: self._receive,
@@ -63,8 +63,10 @@ class MemoryQueue(MemoryWatch):
             q.Register: self._register,
             q.Unregister: self._unregister,
             q.Reap: self._reap,
-            q.TakeAlerts: self._take_alerts,
-            q.MarkTold: self._mark_told,
+            o.OweNotice: self._owe_notice,
+            o.RegisterTargets: self._register_targets,
+            o.SaveTarget: self._save_target,
+            o.Act: self._act,
             q.Prune: self._prune,
             **self._watch_verbs(),
         }
@@ -274,7 +276,7 @@ class MemoryQueue(MemoryWatch):
 
     def _bury(self, row: Row, reason: Reason, public: str | None = None) -> None:
         self._end(row, State.DEAD, reason=reason, public=public)
-        self._alerts.append(Alert(next(self._alert_numbers), self._now(), row))
+        self._owe_death(row, reason)
 
     # By id, by a human
 
@@ -342,7 +344,8 @@ class MemoryQueue(MemoryWatch):
         """Suspect from now on; charged only if it ran alone and got no further."""
         guilty, row.suspect = row.suspect, True
         row.change(crashes=row.record.crashes + 1)
-        self._note(row, "crashed", self._failure(row, "ProcessDied", "the process that ran it died"))
+        text = f"the process of worker {row.record.worker} died during this attempt"
+        self._note(row, "crashed", self._failure(row, "ProcessDied", text))
         if row.record.crashes >= MAX_CRASHES:
             self._bury(row, Reason.CRASHED)
         elif guilty:
@@ -352,9 +355,8 @@ class MemoryQueue(MemoryWatch):
 
     def _after_expiry(self, row: Row) -> None:
         """L3."""
-        self._note(
-            row, "lease_expired", self._failure(row, "LeaseExpired", "its lease ended before it was settled")
-        )
+        text = "the lease ran out before the delivery was settled"
+        self._note(row, "lease_expired", self._failure(row, "LeaseExpired", text))
         self._charge(row, Reason.USED_UP)
 
     def _charge(self, row: Row, reason: Reason) -> None:
@@ -369,27 +371,28 @@ class MemoryQueue(MemoryWatch):
 
     # Alerts and pruning
 
-    def _take_alerts(self, entry: q.TakeAlerts) -> tuple[OwedAlert, ...]:
-        now = self._now()
-        due = [each for each in self._alerts if not each.told and each.hidden_until <= now][: entry.limit]
-        for alert in due:
-            alert.tries += 1
-            alert.hidden_until = now + entry.lease_s
-        return tuple(OwedAlert(each.number, each.owed_at, each.tries, each.row.letter()) for each in due)
-
-    def _mark_told(self, entry: q.MarkTold) -> None:
-        for alert in self._alerts:
-            alert.told = alert.told or alert.number in entry.numbers
+    def _act(self, entry: o.Act) -> tuple[Any, ...]:
+        answers: list[Any] = []
+        done = 0
+        for each in entry.entries:
+            row = self._rows.get(each.id)
+            was_dead = row is not None and row.record.state is State.DEAD
+            answers.append(self._carry_out(each))
+            done += was_dead and answers[-1] in (State.WAITING, State.DISCARDED)
+        before = self._actions.get(entry.action.id)
+        kept = before or replace(entry.action, at=self._now(), count=0)
+        self._actions[kept.id] = replace(kept, count=kept.count + done)
+        return tuple(answers)
 
     def _prune(self, entry: q.Prune) -> int:
-        until = self._now() - entry.keep_s
-        owed = {alert.row.record.id for alert in self._alerts if not alert.told}
+        until, told = self._now() - entry.keep_s, self._told_by_all()
+        owed = {alert.row.record.id for alert in self._alerts if alert.row and alert.number > told}
         finished = [row.record for row in self._rows.values() if row.record.state in FINISHED]
         old = [each for each in finished if (each.finished_at or 0.0) <= until and each.id not in owed]
         for record in old[: entry.limit]:
             del self._rows[record.id]
             self._aliases = {alias: name for alias, name in self._aliases.items() if name != record.id}
             self._pruned[record.state] += 1
-        self._alerts = [alert for alert in self._alerts if alert.row.record.id in self._rows]
+        self._alerts = [alert for alert in self._alerts if alert.number > told or alert.owed_at > until]
         self._forget_old()
         return len(old[: entry.limit])

@@ -8,16 +8,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from twolane.backends.memory.records import MemoryRecords, Row
+from twolane.backends.memory.outbox import MemoryOutbox
+from twolane.backends.memory.records import Row
 from twolane.contracts.clock import Clock
+from twolane.contracts.outbox import OweNotice
 from twolane.contracts.watch import LeadWatch, ObserveConditions, Probe
 from twolane.values.condition import Standing, WatchState
 from twolane.values.outcome import Failure
 from twolane.values.record import State
 from twolane.values.snapshot import BUCKET_S, DAY_BUCKETS, RECENT_BUCKETS, Backlog, Snapshot, Tally
+from twolane.values.telling import Telling
 
 
-class MemoryWatch(MemoryRecords):
+class MemoryWatch(MemoryOutbox):
     """Who leads the watch, what it knows, and what it looks at."""
 
     def __init__(self, clock: Clock) -> None:
@@ -41,6 +44,7 @@ class MemoryWatch(MemoryRecords):
                 tuple(self._workers.values()),
                 dead=len(died),
                 dead_since=min(died, default=None),
+                unsent=self._unsent(),
                 tallies=self._tallies(),
                 state=self._state(),
             )
@@ -76,7 +80,17 @@ class MemoryWatch(MemoryRecords):
         self._standings |= {each.name: each for each in entry.changed}
         for name in entry.gone:
             self._standings.pop(name, None)
+        for notice in entry.notices:
+            self._owe_notice(OweNotice(notice.key, notice.title, notice.body))
         return True
+
+    def _unsent(self) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for target in Telling(self._last_alert, tuple(self._targets.values())).live:
+            owed = (alert.owed_at for alert in self._alerts if alert.number > target.state.told_to)
+            if (since := next(owed, None)) is not None:
+                found[target.name] = min(since, found.get(target.name, since))
+        return found
 
     # How attempts ended
 

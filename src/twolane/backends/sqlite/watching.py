@@ -10,15 +10,18 @@ import json
 import sqlite3
 from dataclasses import replace
 
+from twolane.backends.sqlite.alerts import owe_notice
 from twolane.backends.sqlite.liveness import Liveness
 from twolane.backends.sqlite.rates import tallies
 from twolane.backends.sqlite.receiving import WAITING_NAMES
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.backends.sqlite.transitions import storable
 from twolane.backends.sqlite.workers import listed_workers
+from twolane.contracts.outbox import OweNotice
 from twolane.contracts.watch import LeadWatch, ObserveConditions, Probe
 from twolane.values.condition import Phase, Standing, WatchState
 from twolane.values.snapshot import Backlog, Snapshot
+from twolane.values.telling import LIVE_S
 
 _LED = "SELECT leader, renewed_at, until, looked_at FROM watch"
 _STANDINGS = "SELECT kind, subject, phase, since, title, told_at, clear_since, times, level FROM conditions"
@@ -36,6 +39,12 @@ _READY = f"""
 """Since when something waits that could be received, by queue: two seeks a task name."""
 
 _OLDEST_DEAD = "SELECT min(finished_at) FROM messages WHERE state = 'dead' AND finished_at IS NOT NULL"
+_UNSENT = """
+    SELECT name, seen_at, (
+        SELECT owed_at FROM outbox WHERE number > told_to ORDER BY number LIMIT 1
+    )
+    FROM targets
+"""
 
 
 def lead_watch(tx: Transaction, entry: LeadWatch) -> bool:
@@ -64,6 +73,8 @@ def observe_conditions(tx: Transaction, entry: ObserveConditions) -> bool:
         [(storable(each.name), *_row(each)) for each in entry.changed],
     )
     tx.connection.executemany("DELETE FROM conditions WHERE name = ?", [(name,) for name in entry.gone])
+    for notice in entry.notices:
+        owe_notice(tx, OweNotice(notice.key, notice.title, notice.body))
     return True
 
 
@@ -95,9 +106,21 @@ def snapshot(connection: sqlite3.Connection, now: float, liveness: Liveness) -> 
         workers=tuple([worker for worker in listed_workers(connection) if liveness.lives(worker.id)]),
         dead=sum(kept for _, state, kept in counts if state == "dead"),
         dead_since=dead_since,
+        unsent=_unsent(connection),
         tallies=tallies(connection, now),
         state=watch_state(connection),
     )
+
+
+def _unsent(connection: sqlite3.Connection) -> dict[str, float]:
+    """Since when each target that is served owes its oldest alert; of two with one name the older."""
+    found = connection.execute(_UNSENT).fetchall()
+    newest = max((seen_at for _, seen_at, _ in found), default=0.0)
+    unsent: dict[str, float] = {}
+    for name, seen_at, since in found:
+        if since is not None and newest - seen_at <= LIVE_S:
+            unsent[name] = min(since, unsent.get(name, since))
+    return unsent
 
 
 def _led(connection: sqlite3.Connection) -> WatchState:
