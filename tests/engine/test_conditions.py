@@ -59,7 +59,7 @@ def test_no_live_worker_serves_a_queue_that_has_work(workers: tuple[WorkerInfo, 
     [condition] = seen(Snapshot(backlogs={"imports": Backlog(1, NOW - 1)}, workers=workers))
     assert condition.name == "no_worker:imports"
     assert condition.begins_after_s == 60.0  # a restart or a deploy may take so long
-    assert condition.title == "queue imports: no live worker serves it, and 1 message wait(s)"
+    assert condition.title == "queue imports: no live worker serves it, and 1 message waits"
 
 
 def test_what_is_not_visible_yet_is_no_work() -> None:
@@ -70,7 +70,7 @@ def test_dead_letters_wait_for_a_human() -> None:
     assert names(Snapshot(dead=2, dead_since=NOW - 86_399)) == []
     [condition] = seen(Snapshot(dead=1200, dead_since=NOW - 2 * 86_400))
     assert condition.kind is Kind.DEAD_LETTERS
-    assert condition.title == "1,200 dead letters wait(s) for a human, the oldest for 2.0 d"
+    assert condition.title == "1,200 dead letters wait for a human, the oldest for 2.0 d"
 
 
 def test_alerts_cannot_be_sent_to_a_target() -> None:

@@ -83,7 +83,7 @@ def test_what_is_told_names_it_and_says_since_when() -> None:
     watcher.look_for(2 * CLEAR_S, FINE)
     begins, still, over = watcher.told
     assert {each.key for each in watcher.told} == {"watch:dead_letters"}
-    assert begins.title.startswith("1 dead letter wait(s) for a human")
+    assert begins.title.startswith("1 dead letter waits for a human")
     assert still.title.startswith("still: 1 dead letter")
     assert "since 2027-01-15 08:00:05 UTC" in still.body
     assert over.title.startswith("over: 1 dead letter")

@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from twolane.engine.conditions import Seen
+from twolane.values.condition import Standing
 from twolane.values.errors import EnvelopeError
 from twolane.values.message import decode
 from twolane.values.record import Attempt, DeadLetter, QueueStats, Record, State, Stats, WorkerInfo
@@ -16,6 +18,11 @@ Form = dict[str, Any]
 def print_json(form: Form | list[Form]) -> None:
     """Print a form as one document of ASCII, so that no terminal takes anything in it for a command."""
     print(json.dumps(form, indent=2))
+
+
+def print_json_line(form: Form) -> None:
+    """Print a form as one line, at once."""
+    print(json.dumps(form), flush=True)
 
 
 def iso(epoch_s: float | None) -> str | None:
@@ -117,6 +124,17 @@ def stats_form(stats: Stats) -> Form:
         "pruned": {state.value: stats.pruned.get(state, 0) for state in State},
         "workers": [_worker_form(worker) for worker in stats.workers],
         "alerts": {"owed": stats.owed_alerts, "told": stats.told_alerts},
+    }
+
+
+def condition_form(seen: Seen, standing: Standing) -> Form:
+    """A condition that holds now."""
+    return {
+        "name": seen.kind.value,
+        "subject": seen.subject,
+        "since": iso(standing.since),
+        "title": seen.title,
+        "body": seen.body,
     }
 
 

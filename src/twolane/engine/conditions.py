@@ -78,20 +78,20 @@ def _backlog(
 ) -> Iterator[Seen]:
     if backlog.ready_since is None:
         return
-    age_s, many = now - backlog.ready_since, _many(backlog.waiting, "message")
+    age_s, many = now - backlog.ready_since, _waits(backlog.waiting, "message")
     if age_s >= thresholds.too_old_in_s(queue):
         yield Seen(
             Kind.TOO_OLD,
             queue,
             f"queue {queue}: a message has waited {length(age_s)} for a worker",
-            f"{many} wait(s) in it. Either its workers are too few, too slow or stuck, or none knows the task.\n"
+            f"{many} in it. Either its workers are too few, too slow or stuck, or none knows the task.\n"
             f"See what runs: twolane stats\nMore at a time: twolane worker module:app --queue {queue}",
         )
     if not is_served:
         yield Seen(
             Kind.NO_WORKER,
             queue,
-            f"queue {queue}: no live worker serves it, and {many} wait(s)",
+            f"queue {queue}: no live worker serves it, and {many}",
             "Nothing is lost, but nothing runs. Start the app, or: twolane worker module:app",
             begins_after_s=seconds(thresholds.no_worker_s, "no_worker_s"),
         )
@@ -104,7 +104,7 @@ def _dead(snapshot: Snapshot, now: float, thresholds: Thresholds) -> Iterator[Se
     yield Seen(
         Kind.DEAD_LETTERS,
         "",
-        f"{_many(snapshot.dead, 'dead letter')} wait(s) for a human, the oldest for {length(now - since)}",
+        f"{_waits(snapshot.dead, 'dead letter')} for a human, the oldest for {length(now - since)}",
         "They are kept until somebody decides.\nSee them: twolane dead list\n"
         "Then, for each: twolane dead redrive ID, or twolane dead discard ID",
     )
@@ -154,5 +154,5 @@ def _disk(disk: Disk, thresholds: Thresholds) -> Iterator[Seen]:
         yield Seen(Kind.DISK, disk.holds, f"{what} has few names for files: {left}", then)
 
 
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}" + ("" if count == 1 else "s")
+def _waits(count: int, what: str) -> str:
+    return f"{count:,} {what} waits" if count == 1 else f"{count:,} {what}s wait"

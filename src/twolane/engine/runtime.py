@@ -218,6 +218,16 @@ class Runtime:
                 await self._start_worker(self._kind)
             self._start_watch()
 
+    async def watch_alone(self) -> None:
+        """Watch and tell, with no task and no worker; in the loop. `stop` ends it.
+
+        Raises:
+            SettingsError: a queue that cannot lie where it does.
+        """
+        await asyncio.to_thread(self._open)
+        self._start_telling()
+        self._start_watch()
+
     async def _start_worker(self, kind: str) -> None:
         self._threads = Threads(self.limits.sync_threads, name="twolane-task")
         self._worker = self._make_worker(kind, self._threads)

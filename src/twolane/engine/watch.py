@@ -63,7 +63,7 @@ def look(snapshot: Snapshot, now: float, thresholds: Thresholds) -> Looked:
         thresholds: from when on something is wrong.
     """
     before = snapshot.state
-    in_a_row = before.looked_at is not None and 0 <= now - before.looked_at <= GAP_S
+    in_a_row = was_watched(before, now)
     seen = {each.name: each for each in seen_in(snapshot, now, thresholds)}
     known = {each.name: _believed(each, now, in_a_row=in_a_row) for each in before.standings}
     standings: list[Standing] = []
@@ -75,6 +75,11 @@ def look(snapshot: Snapshot, now: float, thresholds: Thresholds) -> Looked:
         if notice is not None:
             notices.append(notice)
     return Looked(replace(before, looked_at=now, standings=tuple(standings)), tuple(notices))
+
+
+def was_watched(state: WatchState, now: float) -> bool:
+    """Whether the last look is not so long ago that anything may have been since; nor in the future."""
+    return state.looked_at is not None and 0 <= now - state.looked_at <= GAP_S
 
 
 def clear_for_s(standing: Standing) -> float:

@@ -159,7 +159,10 @@ class Watching:
         )
         if not held:
             self._lost()
-        elif looked.notices:
+            return
+        for notice in looked.notices:
+            log.info("%s", notice.title)
+        if looked.notices:
             self._on_notices(looked.notices)
 
     def _lost(self) -> None:

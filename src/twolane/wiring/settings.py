@@ -30,7 +30,8 @@ class Settings:
         worker: whether the API process runs its own worker.
         alerts: who is told beside the log; secrets.
         sources: where each of them comes from, for people.
-        watch: from when on the watch finds something wrong; None: this process does not watch.
+        watches: whether a process with this app takes part in the watch.
+        thresholds: from when on the watch finds something wrong.
     """
 
     queue: Path
@@ -38,7 +39,8 @@ class Settings:
     worker: WorkerMode
     alerts: tuple[str, ...] = field(default=(), repr=False)
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
-    watch: Thresholds | None = field(default_factory=Thresholds)
+    watches: bool = True
+    thresholds: Thresholds = field(default_factory=Thresholds)
 
 
 def read_settings(
@@ -85,22 +87,19 @@ def read_settings(
     sources["alerts"] = (
         "TWOLANE_ALERTS" if env.get("TWOLANE_ALERTS") else "Tasks(alerts=...)" if alerts else "the default"
     )
-    watched = _watch(env.get("TWOLANE_WATCH"), watch, sources)
-    return Settings(file, blobs, mode, told, sources, watched)
+    watches = _watches(env.get("TWOLANE_WATCH"), watch, sources)
+    thresholds = watch if isinstance(watch, Thresholds) else Thresholds()
+    return Settings(file, blobs, mode, told, sources, watches, thresholds)
 
 
-def _watch(
-    said: str | None, given: Thresholds | Literal["off"] | None, sources: dict[str, str]
-) -> Thresholds | None:
-    """Whether this process watches is the environment's to say, from when on something is wrong the code's."""
+def _watches(said: str | None, given: Thresholds | Literal["off"] | None, sources: dict[str, str]) -> bool:
+    """Whether a process watches is the environment's to say, from when on something is wrong the code's."""
     if said not in (None, "", "on", "off"):
         raise SettingsError("TWOLANE_WATCH is on or off, nothing else")
     if not (given is None or given == "off" or isinstance(given, Thresholds)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise SettingsError(f'Tasks(watch=...) takes Thresholds or "off", not {given!r}')
-    sources["watch"] = "TWOLANE_WATCH" if said else "Tasks(watch=...)" if given else "the default"
-    if (said or given) == "off":
-        return None
-    return given if isinstance(given, Thresholds) else Thresholds()
+    sources["watches"] = "TWOLANE_WATCH" if said else "Tasks(watch=...)" if given else "the default"
+    return (said or given) != "off"
 
 
 def default_file(made_in: str | None) -> Path:

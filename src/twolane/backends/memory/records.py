@@ -98,7 +98,7 @@ class MemoryRecords:
         self._aliases: dict[str, str] = {}
         self._workers: dict[str, WorkerInfo] = {}
         self._alerts: list[Alert] = []
-        self._last_alert = 0
+        self._last_alert: int = 0
         self._targets: dict[str, TargetRow] = {}
         self._actions: dict[str, Action] = {}
         self._pruned: Counter[State] = Counter()
