@@ -21,6 +21,7 @@ class Limits:
         upload_bytes: the largest upload and the largest arguments, in bytes.
         keep_s: how long finished records and their blobs are kept, in seconds.
         orphan_s: how long a blob is kept that no message ever named, in seconds.
+        digest_s: how long the first alert of a kind keeps others of it waiting for a digest, in seconds.
     """
 
     slots: int = 10
@@ -34,3 +35,4 @@ class Limits:
     upload_bytes: int = 100 * 1024 * 1024
     keep_s: float = 7 * 86_400.0
     orphan_s: float = 86_400.0
+    digest_s: float = 60.0
