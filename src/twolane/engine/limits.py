@@ -24,6 +24,7 @@ class Limits:
         watch_every_s: how often the watch looks, in seconds.
         watch_lease_s: how long who leads it goes on leading without a word, in seconds. With `watch_every_s` it
             bounds how long nobody watches after a kill: 25 s.
+        digest_s: how long the first alert of a kind keeps others of it waiting for a digest, in seconds.
     """
 
     slots: int = 10
@@ -39,3 +40,4 @@ class Limits:
     orphan_s: float = 86_400.0
     watch_every_s: float = 5.0
     watch_lease_s: float = 20.0
+    digest_s: float = 60.0

@@ -326,6 +326,7 @@ class Runtime:
             self.stores.records,
             [LogTarget(), *self._make_targets(), *hooks],
             self.clock,
+            digest_s=self.limits.digest_s,
             because=self._because,
             address=self.stores.address,
         )

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -51,6 +52,7 @@ class Teller:
         records: what is owed.
         targets: who is told.
         clock: leases and paces are by its time of day.
+        digest_s: the window of every target's pace, in seconds.
         because: a task's reason for its answer.
         address: the queue's address, for the commands that a message names; empty: not said.
     """
@@ -62,6 +64,7 @@ class Teller:
         targets: Sequence[Target],
         clock: Clock,
         *,
+        digest_s: float = 60.0,
         because: Because = lambda _: "",
         address: str = "",
     ) -> None:
@@ -69,6 +72,7 @@ class Teller:
         self._records = records
         self._targets = {target.id: target for target in targets}
         self._clock = clock
+        self._paces = {target.id: replace(target.pace, window_s=digest_s) for target in targets}
         self._because = because
         self._address = address
         self._busy: dict[str, asyncio.Task[None]] = {}
@@ -180,7 +184,7 @@ class Teller:
         if row.state.told_to >= last or now < row.leased_until <= now + self._lease_s(self._targets[row.id]):
             return False
         look_at = self._look_at.get(row.id, 0.0)
-        return self._finishing or not now < look_at <= now + self._targets[row.id].pace.window_s
+        return self._finishing or not now < look_at <= now + self._paces[row.id].window_s
 
     def _lease_s(self, target: Target) -> float:
         return target.timeout_s + SLACK_S + (BATCH_S if target.deaths_only else 0.0)
@@ -196,7 +200,7 @@ class Teller:
             log.exception("telling %s failed; tried again in %g s", target.name, LOOK_S)
 
     async def _tell(self, target: Target, row: TargetRow) -> None:
-        pace, now, state = target.pace, self._clock.now(), row.state
+        pace, now, state = self._paces[row.id], self._clock.now(), row.state
         whole = BATCH if pace.most is None else pace.most if pace.each else 1
         owed = await asyncio.to_thread(self._records.owed, state.told_to, whole=whole)
         if not owed.total:  # somebody deleted rows by hand
@@ -227,7 +231,7 @@ class Teller:
                 await self._hand_one(target, alert, owed)
             except Exception as error:  # noqa: BLE001  (whatever a target raises, it did not accept)
                 return self._not_accepted(target, state, error)
-            state = accepted(state, up_to, kinds, self._clock.now(), target.pace)
+            state = accepted(state, up_to, kinds, self._clock.now(), self._paces[target.id])
             if self._clock.monotonic() - began > BATCH_S:
                 break
         return state

@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from twolane.engine.targets import REMOTE
 from twolane.engine.wording import Message, clipped
@@ -19,6 +19,8 @@ _OPEN_HOSTS = frozenset(
     {"json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos", "http", "https"}
 )
 """Schemes whose host is no secret; with others it is often a token."""
+_SECRET_CHARS = 6
+"""A shorter part of an address is a word such as `json`, which an error needs."""
 MISSING = "apprise is not installed: pip install 'twolane[alerts]'"
 
 
@@ -93,7 +95,9 @@ class AppriseTarget:
         with _Heard() as heard:
             took = service.notify(body=body, title=title, notify_type="failure", body_format="text")
         if not took:
-            raise NotAcceptedError(heard.said() or "it did not take it, and apprise does not say why")
+            raise NotAcceptedError(
+                heard.said(self._address) or "it did not take it, and apprise does not say why"
+            )
 
     def _open(self) -> Any:
         if self._opened is None:
@@ -101,14 +105,22 @@ class AppriseTarget:
                 import apprise
             except ImportError as error:
                 raise NotAcceptedError(MISSING) from error
-            service = apprise.Apprise(asset=apprise.AppriseAsset(async_mode=False))
+            service = apprise.Apprise(asset=_asset(apprise))
             with _Heard() as heard:
                 understood = service.add(self._address)
             if not understood:
-                why = heard.said().replace(self._address, MASK)
+                why = heard.said(self._address)
                 raise NotAcceptedError(f"apprise does not understand this address{why and f' ({why})'}")
             self._opened = service
         return self._opened
+
+
+def _asset(apprise: Any) -> Any:
+    """One call at a time, in the thread that calls: newer ones else call from a pool that the process's end waits for."""
+    try:
+        return apprise.AppriseAsset(async_mode=False, service_timeout=0)
+    except (AttributeError, TypeError):  # an older one has no such pool
+        return apprise.AppriseAsset(async_mode=False)
 
 
 def fitted(part: Message, title_chars: int, body_chars: int) -> tuple[str, str]:
@@ -118,31 +130,38 @@ def fitted(part: Message, title_chars: int, body_chars: int) -> tuple[str, str]:
     return clipped(part.title, title_chars), clipped(part.body, body_chars)
 
 
-class _Heard:
-    """What apprise logs in this thread meanwhile: the only place where it says why."""
+class _Heard(logging.Filter):
+    """What apprise logs in this thread meanwhile: the only place where it says why.
+
+    It goes no further: it may name secrets, and the target's own log line says the rest.
+    """
 
     def __enter__(self) -> Self:
-        self._handler = _Gathering(threading.get_ident())
-        logging.getLogger("apprise").addHandler(self._handler)
+        self._thread = threading.get_ident()
+        self._lines: list[str] = []
+        logging.getLogger("apprise").addFilter(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        logging.getLogger("apprise").removeHandler(self._handler)
+        logging.getLogger("apprise").removeFilter(self)
 
-    def said(self) -> str:
-        """In one line, without secrets."""
-        return clipped(masked(" ".join(" ".join(self._handler.said).split())), 300)
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep a line of ours from the log."""
+        if record.thread != self._thread:
+            return True
+        if record.levelno >= logging.WARNING:
+            self._lines.append(record.getMessage())
+        return False
 
-
-class _Gathering(logging.Handler):
-    def __init__(self, thread: int) -> None:
-        super().__init__(logging.WARNING)
-        self._thread = thread
-        self.said: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.thread == self._thread:
-            self.said.append(record.getMessage())
+    def said(self, address: str) -> str:
+        """In one line, without secrets, nor anything that the address is made of."""
+        text = " ".join(" ".join(self._lines).split())
+        for part in sorted(
+            re.split(r"[/:@?&=,;#]+", unquote(address) + "/" + address), key=len, reverse=True
+        ):
+            if len(part) >= _SECRET_CHARS:
+                text = text.replace(part, MASK)
+        return clipped(masked(text), 300)
 
 
 def _hash(address: str) -> str:
