@@ -148,10 +148,10 @@ def _disk(disk: Disk, thresholds: Thresholds) -> Iterator[Seen]:
     then = f"{disk.path}: when it is full nothing can be sent, and clients get 503. Make room."
     if disk.free_bytes < thresholds.least_free_bytes(disk):
         left = f"{size(disk.free_bytes)} of {size(disk.size_bytes)} are left"
-        yield Seen(Kind.DISK, disk.holds, f"{what} is nearly full: {left}", then)
+        yield Seen(Kind.DISK, disk.holds, f"{what} is nearly full: {left}", then, begins_after_s=0.0)
     elif disk.free_files is not None and disk.most_files and disk.free_files < disk.most_files / 100:
         left = f"{disk.free_files} of {disk.most_files} are left"
-        yield Seen(Kind.DISK, disk.holds, f"{what} has few names for files: {left}", then)
+        yield Seen(Kind.DISK, disk.holds, f"{what} has few names for files: {left}", then, begins_after_s=0.0)
 
 
 def _waits(count: int, what: str) -> str:
