@@ -17,29 +17,28 @@ _TALLIES = """
         sum(done * (bucket < :recent)), sum(failed * (bucket < :recent))
     FROM rates WHERE bucket BETWEEN :first AND :last GROUP BY task
 """
+_NOTE = """
+    INSERT INTO rates (bucket, task, {0}) SELECT ?, task, 1 FROM messages WHERE seq = ?
+    ON CONFLICT DO UPDATE SET {0} = {0} + 1
+"""
+_NOTE_ALL_DONE = """
+    INSERT INTO rates (bucket, task, done)
+    SELECT ?, task, count(*) FROM messages WHERE seq IN (SELECT value FROM json_each(?)) GROUP BY task
+    ON CONFLICT DO UPDATE SET done = done + excluded.done
+"""
 
 
 def note_done(tx: Transaction, seqs: Sequence[int]) -> None:
     """Count attempts that ended well: one statement for all of a flush."""
-    tx.connection.execute(
-        """
-        INSERT INTO rates (bucket, task, done)
-        SELECT ?, task, count(*) FROM messages WHERE seq IN (SELECT value FROM json_each(?)) GROUP BY task
-        ON CONFLICT DO UPDATE SET done = done + excluded.done
-        """,
-        (_bucket(tx.now), json.dumps(seqs)),
-    )
+    if len(seqs) == 1:  # a flush of one pays for no list to take apart and group
+        tx.connection.execute(_NOTE.format("done"), (_bucket(tx.now), seqs[0]))
+    else:
+        tx.connection.execute(_NOTE_ALL_DONE, (_bucket(tx.now), json.dumps(seqs)))
 
 
 def note_failed(tx: Transaction, seq: int) -> None:
     """Count an attempt that ended otherwise."""
-    tx.connection.execute(
-        """
-        INSERT INTO rates (bucket, task, failed) SELECT ?, task, 1 FROM messages WHERE seq = ?
-        ON CONFLICT DO UPDATE SET failed = failed + 1
-        """,
-        (_bucket(tx.now), seq),
-    )
+    tx.connection.execute(_NOTE.format("failed"), (_bucket(tx.now), seq))
 
 
 def forget_old(tx: Transaction) -> None:

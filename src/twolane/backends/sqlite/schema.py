@@ -251,7 +251,7 @@ _WATCH = (
         task TEXT NOT NULL,
         done INTEGER NOT NULL DEFAULT 0,
         failed INTEGER NOT NULL DEFAULT 0,
-        PRIMARY KEY (bucket, task)
+        PRIMARY KEY (task, bucket)
     ) {_STRICT_AND} WITHOUT ROWID
     """,
 )
