@@ -5,6 +5,7 @@ What a page leaves to the reader (`save`, `bank`, an import that every reader kn
 
 from __future__ import annotations
 
+import io
 import re
 import sqlite3
 import sys
@@ -21,8 +22,8 @@ PRELUDES = {
     "README.md": """
 import queue
 from uuid import UUID, uuid5
-from fastapi import HTTPException
-from twolane import GiveUp, RetryLater
+from fastapi import Depends, HTTPException
+from twolane import GiveUp, RetryLater, given
 
 saved, rejected = queue.SimpleQueue(), queue.SimpleQueue()
 
@@ -42,6 +43,17 @@ class bank:
         if cents > 100: raise bank.Busy
         if cents > 10: raise bank.CardExpired
         return idempotency_key
+
+class Ledger:
+    def customers(self, month):
+        return [1, 2]
+
+def get_ledger():
+    return Ledger()
+""",
+    "csvfile.md": """
+saved, told = [], []
+save, tell_customer = saved.append, told.append
 """,
     "deploy.md": """
 from fastapi import Depends, FastAPI
@@ -49,6 +61,28 @@ from twolane import Lanes, Tasks, Ticket
 
 tasks, app = Tasks(), FastAPI()
 tasks.install(app)
+""",
+    "tasks.md": """
+class Locked(Exception):
+    pass
+
+class Session:
+    def __init__(self, kept):
+        self.kept, self.open = kept, set(kept)
+    def add(self, number):
+        self.open.add(number)
+    def remove(self, number):
+        self.open.discard(number)
+    def commit(self):
+        self.kept.clear()
+        self.kept.update(self.open)
+    def rollback(self):
+        self.open.clear()
+
+class Pool:
+    kept = {1}
+    def session(self):
+        return Session(self.kept)
 """,
 }
 RUN = [page for page in PAGES if fences(page, "python")]
@@ -145,6 +179,15 @@ class TestReadme:
         with pytest.raises(main.GiveUp, match="the card has expired"):
             main.charge(context, 1, 50)
 
+    def test_a_task_with_a_dependency_sends_others(self, run: Run) -> None:
+        from twolane.testing import open_inbox
+
+        main = run("README.md")
+        with open_inbox(main.tasks) as inbox:
+            main.tasks.send_blocking(main.close_month, "2026-11")
+            assert inbox.drain(check=True)[0].task == "main:close_month"
+            assert [each.args["customer_id"] for each in inbox.sent(main.charge)] == [1, 2]
+
     def test_the_example_is_the_first_thing_on_the_page(self) -> None:
         assert fences(ROOT / "README.md")[0].line <= 10
 
@@ -184,3 +227,37 @@ def accepted(main: ModuleType) -> int:
 
 def test_the_preludes_have_a_page() -> None:
     assert set(PRELUDES) <= {page.name for page in RUN}
+
+
+class TestTasks:
+    def test_an_order_is_committed_by_its_dependency_and_the_month_closes_it(self, run: Run) -> None:
+        from fastapi.testclient import TestClient
+
+        from twolane.testing import open_inbox
+
+        main = run("tasks.md")
+        with open_inbox(main.tasks) as inbox, TestClient(main.app) as client:
+            assert client.post("/orders/7").status_code == 200
+            assert inbox.sent()[0].args == {"number": 7}
+            inbox.drain(check=True)
+            assert main.Pool.kept == {1, 7}
+            month = main.tasks.send_blocking(main.close_month, "2026-11")
+            ran = inbox.drain(check=True)
+            assert [each.record.parent for each in ran] == [None, month.id, month.id, month.id]
+            assert main.Pool.kept == {7}
+
+
+def test_the_csv_page_imports_resumes_and_tells(run: Run) -> None:
+    page = run("csvfile.md")
+    data = b"Number;Seats;colour\nUA1;1;red\nUA2;25h;red\n"
+
+    page.refuse_early(io.BytesIO(data))
+    page.import_flights(io.BytesIO(data))
+
+    assert [row.number for rows in page.saved for row in rows] == ["UA1"]
+    problem = "line 3: Seats must be a whole number, got '25h'"
+    assert page.told == [problem]
+    assert page.dry_run(io.BytesIO(data)) == ["The column 'colour' is ignored.", problem]
+    assert page.dry_run(io.BytesIO(b"%PDF"))[0].startswith("This is a PDF document")
+    assert next(page.by_other_names(io.BytesIO(b"Flight No;Free Places\nUA1;7\n"))).rows[0].seats == 7
+    assert next(page.by_place(io.BytesIO(b"UA1,x,7\n"))).rows[0].seats == 7

@@ -4,13 +4,14 @@
 `make lint` checks it: an ignore that is not needed is an error too, so each of them is a rejection.
 """
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any, assert_type
 
 from fastapi import Depends, FastAPI, UploadFile
 from pydantic import BaseModel
 
-from twolane import Backoff, Blob, Lanes, SendUnknown, TaskContext, Tasks, Ticket
+from twolane import Backoff, Blob, Lanes, SendUnknown, TaskContext, Tasks, Ticket, given
 
 tasks = Tasks()
 app = FastAPI()
@@ -42,6 +43,36 @@ async def ship(order: Order, note: str | None = None) -> None: ...
 
 @tasks.task(if_lost="alert")
 def without_arguments(ctx: TaskContext) -> None: ...
+
+
+class Session:
+    def add(self, order: Order) -> None: ...
+
+
+def get_session(ctx: TaskContext) -> Iterator[Session]:
+    assert_type(ctx.state, Any)
+    yield Session()
+
+
+@tasks.task(if_lost="alert")
+def book(
+    ctx: TaskContext, order: Order, session: Session = Depends(get_session), lanes: Lanes = given
+) -> int:
+    session.add(order)
+    assert_type(lanes.add_task(clear_cache, "orders"), Ticket)
+    return ctx.attempt
+
+
+@tasks.task(if_lost="alert")
+async def rebook(
+    order: Order,
+    session: Annotated[Session, Depends(get_session)] = given,
+    *,
+    lanes: Lanes = given,
+    note: str = "",
+) -> None:
+    assert_type(session, Session)
+    lanes.add_task(rebook, order, note="again")
 
 
 def needs_lanes(lanes: Lanes) -> Ticket:
@@ -76,6 +107,8 @@ def create_large_import(
         lanes.add_task(ship, Order(number=1)),
         lanes.add_task(ship.options(id="0192b5a0-0000-7000-8000-000000000000"), Order(number=1), "a note"),
         lanes.add_task(without_arguments),
+        lanes.add_task(book, Order(number=1)),
+        lanes.add_task(rebook.options(delay_s=1), order=Order(number=1), note="a note"),
     ]
 
 
@@ -91,6 +124,7 @@ async def at_once(order: Order) -> None:
 async def called_directly(ctx: TaskContext, blob: Blob) -> None:
     assert_type(import_flights(ctx, blob, 7), str)
     assert_type(clear_cache("users"), int)
+    assert_type(book(ctx, Order(number=1), Session()), int)
     await send_welcome_email("ada@example.org")
 
 
@@ -103,6 +137,9 @@ async def rejected(lanes: Lanes, ctx: TaskContext, blob: Blob) -> None:
     lanes.add_task(import_flights, blob, "7")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     lanes.add_task(import_flights, ctx, blob, 7)  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
     lanes.add_task(import_flights, b"bytes", 7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    lanes.add_task(book, "1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    lanes.add_task(book, ctx, Order(number=1))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    lanes.add_task(rebook)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     lanes.add_task(without_arguments, ctx)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     lanes.add_task(ship.options(delay_s=1), 7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     lanes.add_task(len, "abc")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]

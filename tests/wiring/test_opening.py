@@ -91,3 +91,15 @@ def test_an_app_with_the_background_lane_only_opens_nothing(
     asyncio.run(live())
 
     assert not list(settings.queue.parent.iterdir())
+
+
+def test_a_queue_that_is_not_made_yet_has_no_messages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWOLANE_QUEUE", f"sqlite:///{tmp_path}/q.db")
+    tasks = Tasks()
+    unknown = "00000000-0000-7000-8000-000000000000"
+    assert tasks.record(unknown) is None
+    assert tasks.cancel(unknown) is None
+    assert not list(tmp_path.iterdir())
+    tasks.close()

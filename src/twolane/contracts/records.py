@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
@@ -15,6 +16,10 @@ class Records(Protocol):
 
     def get(self, message_id: str) -> Record | None:
         """The record of one message; None: none such, or pruned."""
+        ...
+
+    def get_many(self, message_ids: Collection[str]) -> dict[str, Record]:
+        """The records of these messages by their own ids, in one question; what is not there is left out."""
         ...
 
     def body(self, message_id: str) -> str | None:

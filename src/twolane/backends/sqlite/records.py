@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
@@ -54,6 +55,10 @@ class SqliteRecords:
     def get(self, message_id: str) -> Record | None:
         """The record of one message."""
         return self._readers.read(lambda connection: rows.find_record(connection, message_id))
+
+    def get_many(self, message_ids: Collection[str]) -> dict[str, Record]:
+        """The records of these messages by their own ids."""
+        return self._readers.read(lambda connection: rows.find_records(connection, message_ids))
 
     def body(self, message_id: str) -> str | None:
         """The stored body of one message."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Collection
 from typing import Any
 
 from twolane.contracts.queue import Checkpoint
@@ -16,6 +17,7 @@ _RECORD = """
         parent, unique_key
     FROM messages
 """
+FIND_MANY = f"{_RECORD} WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608  (a constant)
 
 
 def find_record(connection: sqlite3.Connection, message_id: str) -> Record | None:
@@ -28,6 +30,12 @@ def find_record(connection: sqlite3.Connection, message_id: str) -> Record | Non
         ).fetchone()
     )
     return None if row is None else _record(row)
+
+
+def find_records(connection: sqlite3.Connection, message_ids: Collection[str]) -> dict[str, Record]:
+    """The records of these messages by their own ids."""
+    found = connection.execute(FIND_MANY, (json.dumps(list(message_ids)),))
+    return {record.id: record for record in map(_record, found)}
 
 
 def letter(connection: sqlite3.Connection, seq: int) -> DeadLetter:
