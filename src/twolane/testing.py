@@ -33,7 +33,7 @@ from twolane.values.message import decode
 from twolane.values.outcome import Failure
 from twolane.values.policy import seconds
 from twolane.values.public_record import Record, published
-from twolane.values.record import DeadLetter, State
+from twolane.values.record import Attempt, State
 from twolane.values.ticket import Lane, Ticket
 
 STARTS_AT = datetime(2030, 1, 1, tzinfo=UTC)
@@ -131,6 +131,21 @@ class Delivered:
     def result(self) -> Any:
         """What the task returned, as a JSON value."""
         return self.record.result
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that is kept and not tried again by itself.
+
+    Attributes:
+        record: its record, as `tasks.record` answers it.
+        body: the envelope.
+        attempts: those that did not succeed, each with its `number`, its `outcome` and its `failure`.
+    """
+
+    record: Record
+    body: str
+    attempts: tuple[Attempt, ...]
 
 
 class TaskFailed(AssertionError):
@@ -239,7 +254,8 @@ class Inbox:
             task: only those of this task; None: all.
         """
         name = None if task is None else checked(self._registry, task).task.name
-        return self._queue.list_dead(Matching(task=name), limit=len(self._queue.messages()))[::-1]
+        letters = self._queue.list_dead(Matching(task=name), limit=len(self._queue.messages()))[::-1]
+        return [DeadLetter(published(each.record), each.body, each.attempts) for each in letters]
 
     def drain(self, *, check: bool = False, most: int = 1000) -> list[Delivered]:
         """Run everything that is visible now, one after another, and what that sends in turn.

@@ -814,3 +814,25 @@ def test_receiving_and_finishing_wakes_nobody(house: House) -> None:
 
     assert heard == []
     end()
+
+
+def test_many_records_in_one_question(house: House) -> None:
+    one, two = house.send(), house.send(unique_key="k")
+    met = house.outgoing(unique_key="k")
+    house.do(Send((met,)))
+    found = house.records.get_many([one, two, met.id, "nobody"])
+    assert found == {one: house.record(one), two: house.record(two)}
+    assert house.records.get_many([]) == {}
+
+
+def test_the_attempts_of_a_message_that_goes_on(house: House) -> None:
+    message_id = house.send()
+    assert house.records.attempts(message_id) == house.records.attempts("nobody") == ()
+    for _ in range(2):
+        (delivery,) = house.receive()
+        house.do(RetryDelivery(delivery.receipt, 0.0, FAILURE))
+    attempts = house.records.attempts(message_id)
+    assert [(each.number, each.outcome, each.failure) for each in attempts] == [
+        (1, "failed", FAILURE),
+        (2, "failed", FAILURE),
+    ]

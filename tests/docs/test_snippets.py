@@ -55,6 +55,12 @@ def get_ledger():
 saved, told = [], []
 save, tell_customer = saved.append, told.append
 """,
+    "status.md": """
+owners = {}
+
+def user_of(request):
+    return request.headers.get("x-user")
+""",
     "deploy.md": """
 from fastapi import Depends, FastAPI
 from twolane import Lanes, Tasks, Ticket
@@ -123,7 +129,7 @@ def test_a_page_runs(run: Run, page: str) -> None:
 
 def test_the_fences_say_their_language() -> None:
     told = {fence.language for page in PAGES for fence in fences(page)}
-    assert told <= {"python", "console", "ini", "yaml", ""}
+    assert told <= {"python", "console", "ini", "yaml", "javascript", ""}
     assert not [
         fence for page in PAGES for fence in fences(page, "") if re.search(r"^(from|import|def) ", fence.code)
     ]
@@ -205,6 +211,28 @@ class TestDeploy:
         shop = sqlite3.connect("shop.db")
         assert shop.execute("SELECT item FROM orders").fetchall() == [("tea",)]
         shop.close()
+
+
+class TestStatus:
+    def test_a_customer_watches_an_import_and_nobody_else_does(self, run: Run) -> None:
+        from fastapi.testclient import TestClient
+
+        main = run("status.md")
+        ann, bob = {"x-user": "ann"}, {"x-user": "bob"}
+        with TestClient(main.app) as client:
+            for content, state, message, result in (
+                (b"1\n2\n", "done", None, {"lines": 2}),
+                (b"", "dead", "The file is empty.", None),
+            ):
+                ticket = client.post("/imports", files={"file": ("a.csv", content)}, headers=ann).json()
+                url = ticket["status_url"]
+                assert url == f"/imports/{ticket['id']}"
+                assert '"state":"' + state in client.get(url + "/events", headers=ann).text
+                status = client.get(url, headers=ann).json()
+                assert (status["state"], status["message"], status["result"]) == (state, message, result)
+                assert client.get(url, headers=bob).status_code == 404
+                assert client.post(url + "/cancel", headers=ann).json() == {"state": state}
+                assert client.post(url + "/cancel", headers=bob).status_code == 404
 
 
 class TestTesting:

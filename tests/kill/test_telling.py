@@ -35,6 +35,7 @@ class Round:
         self.folder = folder
         self.inbox = inbox
         self.workers: list[subprocess.Popen[bytes]] = []
+        self.started: list[subprocess.Popen[bytes]] = []
         self.log = (folder / "log").open("ab")
 
     def start(self, *words: object) -> subprocess.Popen[bytes]:
@@ -44,6 +45,7 @@ class Round:
             stdout=self.log,
             stderr=self.log,
         )
+        self.started.append(process)
         if words[0] == "work":
             self.workers.append(process)
         return process
@@ -92,9 +94,9 @@ def a_round(folder: Path) -> Iterator[Round]:
         try:
             yield made
         finally:
-            for worker in made.workers:
-                worker.kill()
-                worker.wait()
+            for process in made.started:
+                process.kill()
+                process.wait()
             made.log.close()
 
 

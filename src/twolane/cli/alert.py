@@ -15,9 +15,9 @@ from twolane.cli.finding import find_settings, find_tasks, opened_stores
 from twolane.cli.options import App, AppDir, AsJson
 from twolane.cli.screen import line, table, when
 from twolane.engine.hand import Hand
+from twolane.engine.masking import Masker
 from twolane.engine.targets import LogTarget, Target
 from twolane.engine.wording import Message
-from twolane.values.masking import masked
 from twolane.values.telling import Telling
 from twolane.wiring.alert_targets import targets_of
 from twolane.wiring.settings import Settings
@@ -101,5 +101,5 @@ async def _sent(target: Target, test: Any) -> str | None:
     except TimeoutError:
         return f"no answer within {target.timeout_s:g} s"
     except Exception as error:  # noqa: BLE001  (whatever it raises is what happened)
-        return masked(str(error) or type(error).__name__)
+        return Masker().text(str(error) or type(error).__name__)
     return None

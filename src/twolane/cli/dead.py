@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from twolane.cli.matching import OfKind, OfReason, OfTask, Since, Until, WithErr
 from twolane.cli.options import App, AppDir, AsJson, Id
 from twolane.cli.screen import line, table, when
 from twolane.contracts.records import Records
+from twolane.engine.masking import Masker
 from twolane.engine.wording import one_line
 from twolane.values.letters import Matching
 from twolane.values.record import DeadLetter
@@ -92,7 +94,10 @@ def find_letter(records: Records, message_id: str) -> DeadLetter:
 
 
 def _list_groups(records: Records, which: Matching, limit: int, *, as_json: bool) -> None:
-    groups = records.dead_groups(which, limit=limit)
+    groups = [
+        replace(group, error=Masker.of(records.body(group.id)).text(group.error))
+        for group in records.dead_groups(which, limit=limit)
+    ]
     if as_json:
         forms.print_json([forms.group_form(group) for group in groups])
     elif not groups:

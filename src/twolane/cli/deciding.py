@@ -28,6 +28,7 @@ from twolane.engine.batcher import Batcher
 from twolane.engine.dead_letters import redrive as redriven
 from twolane.engine.dead_letters import redrive_edited
 from twolane.engine.ids import new_id
+from twolane.engine.masking import Masker
 from twolane.engine.runtime import Stores
 from twolane.engine.task import Task
 from twolane.values.errors import ArgumentsRefused, BlobError, EnvelopeError, TwolaneError, UsageError
@@ -155,7 +156,8 @@ def _redrive_one(
     else:
         chosen = edited(
             f"{letter.record.task} {message_id}",
-            _arguments(stores, letter),
+            values := _arguments(stores, letter),
+            _masked(letter, values),
             lambda values: redrive_edited(letter, task, values),
         )
         if chosen is None:
@@ -256,6 +258,11 @@ def _arguments(stores: Stores, letter: DeadLetter) -> dict[str, Any]:
             return dict(json.load(file))
     except (EnvelopeError, BlobError, ValueError) as error:
         raise ArgumentsRefused(f"the arguments of {letter.record.id} cannot be read: {error}") from None
+
+
+def _masked(letter: DeadLetter, values: dict[str, Any]) -> dict[str, Any]:
+    """The arguments as a person may read them."""
+    return Masker(values, Masker.of(letter.body).secrets).args or {}
 
 
 def _tell(name: str, became: str, done: Done, *, as_json: bool) -> None:

@@ -7,11 +7,12 @@ import os
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from twolane.engine.masking import MASK, holds_mask
 from twolane.values.errors import ArgumentsRefused, UsageError
 
 A = TypeVar("A")
@@ -23,18 +24,21 @@ _HEAD = """\
 """
 
 
-def edited(what: str, values: dict[str, Any], check: Callable[[dict[str, Any]], A]) -> A | None:
+def edited(
+    what: str, values: dict[str, Any], shown: dict[str, Any], check: Callable[[dict[str, Any]], A]
+) -> A | None:
     """What `check` makes of the arguments once they fit; None: the person gave up.
 
     Args:
         what: whose arguments they are, for the person.
         values: the arguments by name.
+        shown: the same with secrets masked: what the person sees. What stays masked stays as it was.
         check: raises ArgumentsRefused where they do not fit; the editor is opened again with its sentence on top.
 
     Raises:
         UsageError: there is no editor, or it failed.
     """
-    original = body = json.dumps(values, indent=2, ensure_ascii=False)
+    original = body = json.dumps(shown, indent=2, ensure_ascii=False)
     head = _HEAD.format(what=what)
     while True:
         saved = _without_comments(_in_editor(head + body + "\n"))
@@ -42,25 +46,36 @@ def edited(what: str, values: dict[str, Any], check: Callable[[dict[str, Any]], 
             return None
         body = saved.strip()
         try:
-            return check(parsed(saved, "this"))
+            return check(parsed(saved, "this", values, shown))
         except ArgumentsRefused as error:
             reason = "\n".join(f"# {line}" for line in str(error).splitlines())
             head = f"# NOT ACCEPTED, and nothing was changed yet:\n{reason}\n#\n" + _HEAD.format(what=what)
 
 
-def parsed(text: str, name: str) -> dict[str, Any]:
-    """Arguments from JSON.
+def parsed(
+    text: str, name: str, values: Mapping[str, Any] | None = None, shown: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Arguments from JSON; one that is still as it was shown is still what it was.
 
     Raises:
-        ArgumentsRefused: it is no JSON, or no object.
+        ArgumentsRefused: it is no JSON, or no object, or holds a mask instead of a secret.
     """
     try:
-        values = json.loads(text)
+        found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ArgumentsRefused(f"{name} is no JSON: {error}; nothing was changed") from None
-    if not isinstance(values, dict):
+    if not isinstance(found, dict):
         raise ArgumentsRefused(f"{name} is an object with the arguments by name; nothing was changed")
-    return cast("dict[str, Any]", values)
+    given = cast("dict[str, Any]", found)
+    for each in given.keys() & (values or {}).keys() & (shown or {}).keys():
+        if values and shown and given[each] == shown[each]:
+            given[each] = values[each]
+    if holds_mask({each: value for each, value in given.items() if not values or value != values.get(each)}):
+        raise ArgumentsRefused(
+            f"{name} holds {MASK}, which stands for a secret that is not shown: write the secret itself; nothing "
+            f"was changed"
+        )
+    return given
 
 
 def _in_editor(text: str) -> str:

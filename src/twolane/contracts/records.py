@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from twolane.values.letters import ALL, Action, DeadGroup, Matching
-from twolane.values.record import DeadLetter, Record, Stats
+from twolane.values.record import Attempt, DeadLetter, Record, Stats
 from twolane.values.telling import Owed, Telling
 
 
@@ -52,6 +52,10 @@ class Records(Protocol):
 
     def dead_letter(self, message_id: str) -> DeadLetter | None:
         """One dead letter with every attempt; None: the message is not dead."""
+        ...
+
+    def attempts(self, message_id: str) -> tuple[Attempt, ...]:
+        """The attempts of one message that did not succeed, the first one first; none if it is not there."""
         ...
 
     def stats(self) -> Stats:

@@ -20,11 +20,11 @@ from twolane.contracts.outbox import RegisterTargets, SaveTarget
 from twolane.contracts.records import Records
 from twolane.engine.batcher import Batcher
 from twolane.engine.hand import Hand
+from twolane.engine.masking import Masker
 from twolane.engine.pace import Tell, WaitUntil, accepted, begun, plan, refused
 from twolane.engine.targets import Target, death_of
-from twolane.engine.wording import Because, about_death, about_notice, digest
+from twolane.engine.wording import Because, about_death, about_notice, digest, shown_in_digest
 from twolane.values.errors import QueueError, QueueMissing, UsageError
-from twolane.values.masking import masked
 from twolane.values.telling import Owed, OwedAlert, TargetRow, TargetState
 
 log = logging.getLogger("twolane.telling")
@@ -240,7 +240,8 @@ class Teller:
                 return
             part: Any = death_of(alert.letter, self._because(alert.letter.record.task))
         elif alert is None:
-            part = digest(owed, self._because, self._address)
+            maskers = await asyncio.to_thread(self._maskers, owed)
+            part = digest(owed, self._because, self._address, maskers)
         elif alert.letter is not None:
             part = about_death(alert.letter, self._because(alert.letter.record.task), self._address)
         elif alert.notice is not None:
@@ -257,9 +258,17 @@ class Teller:
         except TimeoutError:
             raise TimeoutError(f"no answer within {target.timeout_s:g} s") from None
 
+    def _maskers(self, owed: Owed) -> dict[str, Masker]:
+        """What knows the secrets in the last error of each kind that is told by name."""
+        return {
+            kind.fingerprint: Masker.of(self._records.body(kind.id))
+            for kind in shown_in_digest(owed)
+            if kind.id
+        }
+
     def _not_accepted(self, target: Target, state: TargetState, error: Exception) -> TargetState:
         now = self._clock.now()
-        text = masked(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+        text = Masker().text(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
         state = refused(state, text, now)
         log.warning(
             "%s did not accept an alert (%s), %d time(s) in a row: tried again in %g s",

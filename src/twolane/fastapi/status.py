@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import math
 import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -139,8 +140,8 @@ class _Door:
             id=record.id,
             state=record.state,
             attempt=record.attempt,
-            done=record.done,
-            total=record.total,
+            done=_finite(record.done),
+            total=_finite(record.total),
             sent_at=record.sent_at,
             started_at=record.started_at,
             progressed_at=record.progressed_at,
@@ -151,6 +152,11 @@ class _Door:
         return json.dumps(status.model_dump(mode="json"), separators=(",", ":")).encode()
 
 
+def _finite(number: float | None) -> float | None:
+    """A number that JSON has."""
+    return number if number is not None and math.isfinite(number) else None
+
+
 _Id = Annotated[str, Path(description="the id of a ticket", json_schema_extra={"format": "uuid"})]
 _SEEN = "it has ended, and the last event was seen (Last-Event-ID): an EventSource comes back no more"
 _EVENTS: dict[str, Any] = {
@@ -158,13 +164,14 @@ _EVENTS: dict[str, Any] = {
     "content": {"text/event-stream": {"schema": {"type": "string"}}},
 }
 _DETAIL = {"type": "object", "properties": {"detail": {"type": "string"}}, "required": ["detail"]}
+_WHY: dict[int | str, str] = {
+    404: "no such id, or not for who asks",
+    503: "the status cannot be read at the moment",
+    "4XX": "what the app answers to who may not ask",
+}
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"description": why, "content": {"application/json": {"schema": _DETAIL}}}
-    for status, why in {
-        404: "no such id, or not for who asks",
-        503: "the status cannot be read at the moment",
-        "4XX": "what the app answers to who may not ask",
-    }.items()
+    for status, why in _WHY.items()
 }
 
 

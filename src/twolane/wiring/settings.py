@@ -27,15 +27,15 @@ class Settings:
         queue: the SQLite file, absolute.
         blobs: the folder of blobs, absolute.
         worker: whether the API process runs its own worker.
-        alerts: who is told beside the log; secrets.
         sources: where each of them comes from, for people.
+        alerts: who is told beside the log; secrets.
     """
 
     queue: Path
     blobs: Path
     worker: WorkerMode
-    alerts: tuple[str, ...] = field(default=(), repr=False)
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
+    alerts: tuple[str, ...] = field(default=(), repr=False)
 
 
 def read_settings(
@@ -80,7 +80,7 @@ def read_settings(
     sources["alerts"] = (
         "TWOLANE_ALERTS" if env.get("TWOLANE_ALERTS") else "Tasks(alerts=...)" if alerts else "the default"
     )
-    return Settings(file, blobs, mode, told, sources)
+    return Settings(file, blobs, mode, sources, told)
 
 
 def default_file(made_in: str | None) -> Path:

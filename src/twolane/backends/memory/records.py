@@ -170,6 +170,11 @@ class MemoryRecords:
             row = self._rows.get(message_id)
             return row.letter() if row and row.record.state is State.DEAD else None
 
+    def attempts(self, message_id: str) -> tuple[Attempt, ...]:
+        with self._lock:
+            row = self._rows.get(message_id)
+            return tuple(row.attempts) if row else ()
+
     def messages(self) -> list[Outgoing]:
         """For tests: what is kept, in the order it was sent."""
         with self._lock:

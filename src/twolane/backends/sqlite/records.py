@@ -17,7 +17,7 @@ from twolane.backends.sqlite.receiving import WAITING_NAMES
 from twolane.backends.sqlite.workers import listed_workers
 from twolane.contracts.clock import Clock
 from twolane.values.letters import ALL, Action, DeadGroup, Matching
-from twolane.values.record import DeadLetter, QueueStats, Record, State, Stats
+from twolane.values.record import Attempt, DeadLetter, QueueStats, Record, State, Stats
 from twolane.values.telling import Owed, Telling
 
 NEXT_VISIBLE = f"""
@@ -91,6 +91,10 @@ class SqliteRecords:
     def dead_letter(self, message_id: str) -> DeadLetter | None:
         """One dead letter with every attempt."""
         return self._readers.read(partial(_dead_letter, message_id))
+
+    def attempts(self, message_id: str) -> tuple[Attempt, ...]:
+        """The attempts of one message that did not succeed."""
+        return self._readers.read(lambda connection: rows.attempts(connection, message_id))
 
     def stats(self) -> Stats:
         """Counts, workers alive, alerts; no scan, however many messages."""

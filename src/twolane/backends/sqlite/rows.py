@@ -42,18 +42,24 @@ def letter(connection: sqlite3.Connection, seq: int) -> DeadLetter:
     """One message as a dead letter: its record, its body (empty if discarded), its attempts."""
     row = connection.execute(f"{_RECORD} WHERE seq = ?", (seq,)).fetchone()
     body = connection.execute("SELECT body FROM bodies WHERE seq = ?", (seq,)).fetchone()
-    attempts = connection.execute(
+    return DeadLetter(_record(row), body[0] if body else "", _attempts(connection, seq))
+
+
+def attempts(connection: sqlite3.Connection, message_id: str) -> tuple[Attempt, ...]:
+    """The attempts of one message that did not succeed."""
+    found = connection.execute("SELECT seq FROM messages WHERE id = ?", (message_id,)).fetchone()
+    return _attempts(connection, found[0]) if found else ()
+
+
+def _attempts(connection: sqlite3.Connection, seq: int) -> tuple[Attempt, ...]:
+    found = connection.execute(
         """
         SELECT number, outcome, error_type, message, traceback, started_at, ended_at
         FROM attempts WHERE seq = ? ORDER BY entry
         """,
         (seq,),
     )
-    return DeadLetter(
-        _record(row),
-        body[0] if body else "",
-        tuple(Attempt(number, outcome, Failure(*failure)) for number, outcome, *failure in attempts),
-    )
+    return tuple(Attempt(number, outcome, Failure(*failure)) for number, outcome, *failure in found)
 
 
 def checkpoint_of(
