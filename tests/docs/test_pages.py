@@ -23,6 +23,8 @@ COMMANDS = {
     "dead show",
     "dead redrive",
     "dead discard",
+    "dead log",
+    "alert",
     "cancel",
     "demo",
 }
