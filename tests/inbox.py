@@ -67,6 +67,11 @@ class WebInbox:
         with self._more:
             assert self._more.wait_for(lambda: len(self.heard) >= count, within_s), self.heard
 
+    def answer_from_now_on(self, status: int) -> None:
+        """Answer so, and let go of who hangs."""
+        self.status = status
+        self._free.set()
+
     def texts(self) -> list[str]:
         """Title and text of what it took."""
         return [f"{each['title']}\n{each['message']}" for each in self.arrived]

@@ -85,6 +85,8 @@ def run_everything(house: House) -> None:
     house.records.telling()
     house.records.owed(0, whole=5)
     house.records.dead_letter(letter.record.id)
+    house.records.get_many([letter.record.id, "m1", "nobody"])
+    house.records.attempts(letter.record.id)
     house.do(q.Discard(letter.record.id))
     house.records.body("m1")
     house.records.blobs_in_use()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from twolane.cli import dead
+from twolane.cli import dead, deciding
+from twolane.cli.alert import alert
 from twolane.cli.demonstration import demo
 from twolane.cli.doctor import doctor
-from twolane.cli.options import WHICH_QUEUE, told
+from twolane.cli.options import EXIT_CODES, WHICH_QUEUE, told
 from twolane.cli.stats import stats
 from twolane.cli.status import cancel, status
 from twolane.cli.watch import watch
@@ -75,15 +76,34 @@ app.command(epilog=told(f"twolane cancel {_ID}"))(cancel)
 app.command(epilog=told("twolane demo", "twolane demo --csv flights.csv --seed 7", exit_codes=""))(demo)
 app.command(epilog=told("twolane doctor", "twolane doctor --app app.main:app --json"))(doctor)
 
+app.command(
+    epilog=told(
+        "twolane alert",
+        "TWOLANE_ALERTS=mailto://user:password@example.org twolane alert --test",
+        exit_codes=EXIT_CODES.removesuffix(".") + "; 6 a target did not accept the test.",
+    )
+)(alert)
+
 letters.command(
-    "list", epilog=told("twolane dead list", "twolane dead list --task app.main:import_flights --json")
+    "list",
+    epilog=told(
+        "twolane dead list --task app.main:import_flights --since 2h --json",
+        'twolane dead list --group --error "no such airport"',
+    ),
 )(dead.list_dead)
 letters.command(epilog=told(f"twolane dead show {_ID}"))(dead.show)
 letters.command(
     epilog=told(
         f"twolane dead redrive {_ID}",
+        f"twolane dead redrive {_ID} --edit --app app.main:app",
         f"twolane dead redrive {_ID} --args '{{\"customer_id\": 7}}' --app app.main:app",
-        "twolane dead redrive --all --task app.main:import_flights",
+        "twolane dead redrive --all-matching --task app.main:import_flights --reason timed_out",
     )
-)(dead.redrive)
-letters.command(epilog=told(f"twolane dead discard {_ID}", f"twolane dead discard {_ID} --yes"))(dead.discard)
+)(deciding.redrive)
+letters.command(
+    epilog=told(
+        f"twolane dead discard {_ID}",
+        "twolane dead discard --all-matching --fingerprint 3f1c09a2b4de --until 7d",
+    )
+)(deciding.discard)
+letters.command(epilog=told("twolane dead log", "twolane dead log --limit 10 --json"))(dead.log)

@@ -10,32 +10,32 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from twolane.contracts.blobs import Blobs
 from twolane.contracts.clock import Clock
-from twolane.contracts.outbox import OweNotice
-from twolane.contracts.queue import Queue
+from twolane.contracts.queue import CancelMessage, Queue
 from twolane.contracts.records import Records
 from twolane.engine.background import Background
 from twolane.engine.batcher import Batcher
+from twolane.engine.calling import Means
+from twolane.engine.followers import Followers
+from twolane.engine.informing import Informing
 from twolane.engine.limits import Limits
+from twolane.engine.outbox import Outbox
 from twolane.engine.run import Observer, Surroundings, unobserved
-from twolane.engine.sender import Sender
-from twolane.engine.targets import HookTarget, LogTarget, Target
+from twolane.engine.sender import SEND_TIMEOUT_S, Sender
+from twolane.engine.targets import Target
 from twolane.engine.task import Registry, Sendable
-from twolane.engine.teller import Teller
 from twolane.engine.threads import Threads
 from twolane.engine.upkeep import Upkeep
 from twolane.engine.uploads import PendingBlob, pending
-from twolane.engine.watching import Watching
 from twolane.engine.worker import Worker
-from twolane.values.errors import UsageError
-from twolane.values.record import WorkerInfo
+from twolane.values.errors import QueueMissing, UsageError
+from twolane.values.record import Record, WorkerInfo
 from twolane.values.snapshot import Premises
 from twolane.values.thresholds import Thresholds
 from twolane.values.ticket import Lane, Ticket
@@ -86,6 +86,7 @@ class Runtime:
 
     Attributes:
         observer: told each step of each delivery, for tests.
+        new_state: makes `ctx.state` of an attempt; what the app's lifespan yielded while one runs.
         on_stuck: called when too many sync tasks are stuck; a worker process replaces itself then.
     """
 
@@ -103,24 +104,24 @@ class Runtime:
         thresholds: Thresholds | None = None,
     ) -> None:
         self.observer: Observer = unobserved
-        self.on_stuck: Callable[[], None] = self._report_stuck
+        self.new_state: Callable[[], Any] = SimpleNamespace
+        self.on_stuck: Callable[[], None] = lambda: self._informing.report_stuck(self.batcher)
         self.registry = registry
         self.clock = clock
         self.limits = limits
         self.new_id = new_id
         self.background = Background(limits=limits, clock=clock)
+        self.followers = Followers(self.read_many, pause_s=limits.look_s)
         self._open_stores = open_stores
         self._opened: _Open | None = None
         self._guard = threading.Lock()
         self._kind: str | None = "in_app" if in_app else None
         self._queues: tuple[str, ...] = ()
         self._worker: Worker | None = None
-        self._threads: Threads | None = None
-        self._make_targets = targets
-        self._tells = tells
-        self._teller: Teller | None = None
-        self._thresholds = thresholds
-        self._watching: Watching | None = None
+        self._threads: tuple[Threads, ...] = ()
+        self._informing = Informing(
+            registry, clock, new_id, targets=targets, tells=tells, thresholds=thresholds
+        )
 
     @property
     def sender(self) -> Sender:
@@ -177,6 +178,29 @@ class Runtime:
         (sent,) = self.sender.store_blocking([prepared])
         return Ticket(id=sent.id, task=prepared.task.name, lane=Lane.QUEUE)
 
+    def read(self, message_id: str) -> Record | None:
+        """The record of a message; None too where no queue is made yet. Blocks.
+
+        Raises:
+            QueueError: the queue cannot be read.
+        """
+        try:
+            return self.stores.records.get(message_id)
+        except QueueMissing:  # made by the first send or worker: until then there is no message
+            return None
+
+    def read_many(self, message_ids: Collection[str]) -> dict[str, Record]:
+        """The records of several messages in one reading. Blocks; raises as `read`."""
+        return self.stores.records.get_many(message_ids)
+
+    def cancel(self, message_id: str) -> Record | None:
+        """Ask for a cancellation; the record as it stands afterwards. Blocks; see `Tasks.cancel`."""
+        record = self.read(message_id)
+        if record is None:
+            return None
+        self.batcher.ask_blocking(CancelMessage(record.id), SEND_TIMEOUT_S)
+        return self.read(record.id)
+
     def work_as(
         self,
         kind: str,
@@ -213,10 +237,10 @@ class Runtime:
             _ = task.arguments.model  # what cannot be stored is said at start, not at the first send
         if tasks:
             await asyncio.to_thread(self._open)  # and so is a place where no queue can be
-            self._start_telling()
+            self._informing.start_telling(self.batcher, self.stores, self.limits)
             if self._kind is not None:
                 await self._start_worker(self._kind)
-            self._start_watch()
+            self._informing.start_watch(self.batcher, self.stores, self.limits)
 
     async def watch_alone(self) -> None:
         """Watch and tell, with no task and no worker; in the loop. `stop` ends it.
@@ -225,47 +249,28 @@ class Runtime:
             SettingsError: a queue that cannot lie where it does.
         """
         await asyncio.to_thread(self._open)
-        self._start_telling()
-        self._start_watch()
+        self._informing.start_telling(self.batcher, self.stores, self.limits)
+        self._informing.start_watch(self.batcher, self.stores, self.limits)
 
     async def _start_worker(self, kind: str) -> None:
-        self._threads = Threads(self.limits.sync_threads, name="twolane-task")
-        self._worker = self._make_worker(kind, self._threads)
+        self._threads = (
+            Threads(self.limits.sync_threads, name="twolane-task"),
+            Threads(self.limits.slots, name="twolane-dependency"),
+        )
+        self._worker = self._make_worker(kind, self.surroundings(*self._threads))
         try:
             await self._worker.start()
         except BaseException:
             self._worker = None  # there is nothing to drain
             raise
 
-    def _start_watch(self) -> None:
-        """Watch along: any process may lead. A queue that is gone with its process needs none."""
-        stores = self.stores
-        if self._thresholds is None or not stores.queue.capabilities.durable:
-            return
-        self._watching = Watching(
-            self.batcher,
-            stores.records,
-            self.clock,
-            premises=stores.premises,
-            thresholds=self._thresholds,
-            limits=self.limits,
-            new_id=self.new_id,
-            on_notices=partial(_call_in, asyncio.get_running_loop(), self.wake_teller),
-        )
-        self._watching.start()
-
-    def wake_teller(self) -> None:
-        """Something is owed: tell it now rather than at the next look; in the loop's thread."""
-        if self._teller is not None:
-            self._teller.wake()
-
     def begin_stop(self) -> None:
         """Take nothing new; in the loop's thread, at the first sign of a shutdown. Twice is harmless."""
         if self._worker is not None:
             self._worker.stop_receiving()
-        if self._watching is not None:
-            self._watching.begin_stop()  # another may lead while this one drains
+        self._informing.begin_stop()
         self.background.begin_stop()
+        self.followers.release()
 
     def hurry(self) -> None:
         """Do not wait for the grace time to end; in the loop's thread."""
@@ -281,21 +286,43 @@ class Runtime:
         """
         self.begin_stop()
         grace_s = self.limits.grace_s if grace_s is None else grace_s
-        draining = [self.background.drain(grace_s)]
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + grace_s
+        draining = [self.followers.drain(), self._informing.stop_watch()]
         if self._worker is not None:
             draining.append(self._worker.drain(grace_s))
-        if self._watching is not None:
-            draining.append(asyncio.to_thread(self._watching.stop))
         await asyncio.gather(*draining)
-        self._worker = self._watching = None
-        if self._threads is not None:
-            self._threads.close()
-        if self._teller is not None:
-            await self._teller.finish()
-            self._teller = None
+        self._worker = None
+        # its last deliveries may have started background tasks: those have what is left of the time
+        await self.background.drain(max(0.0, deadline - loop.time()))
+        for threads in self._threads:
+            threads.close()
+        await self._informing.finish()
         await asyncio.to_thread(self.close)
 
-    def _make_worker(self, kind: str, threads: Threads) -> Worker:
+    def surroundings(self, threads: Threads, side_threads: Threads) -> Surroundings:
+        """What running deliveries needs.
+
+        Args:
+            threads: for sync tasks.
+            side_threads: for blocking dependencies of tasks.
+        """
+        means = Means(side_threads, self._open_outbox)
+        return Surroundings(
+            self.registry,
+            self.stores.blobs,
+            self.batcher,
+            self.clock,
+            threads,
+            self.observer,
+            self.new_state,
+            means,
+        )
+
+    def _open_outbox(self, parent: str, by: str) -> Outbox:
+        return Outbox(parent, by, sender=self.sender, background=self.background, new_id=self.new_id)
+
+    def _make_worker(self, kind: str, around: Surroundings) -> Worker:
         stores, tasks = self.stores, self.registry.queue_tasks()
         info = WorkerInfo(
             id=self.new_id(),
@@ -306,47 +333,15 @@ class Runtime:
             slots=self.limits.slots,
             started_at=self.clock.now(),
         )
-        around = Surroundings(self.registry, stores.blobs, self.batcher, self.clock, threads, self.observer)
         upkeep = Upkeep(
             self.batcher,
             stores.records,
             stores.blobs,
             self.clock,
             limits=self.limits,
-            on_deaths=self.wake_teller,
+            on_deaths=self._informing.wake,
         )
         return Worker(info, stores.queue, around, limits=self.limits, upkeep=upkeep, on_stuck=self.on_stuck)
-
-    def _start_telling(self) -> None:
-        if not self._tells:
-            return
-        hooks = [HookTarget(name, hook) for name, hook in self.registry.hooks.items()]
-        self._teller = Teller(
-            self.batcher,
-            self.stores.records,
-            [LogTarget(), *self._make_targets(), *hooks],
-            self.clock,
-            digest_s=self.limits.digest_s,
-            because=self._because,
-            address=self.stores.address,
-        )
-        self._teller.start()
-
-    def _because(self, name: str) -> str:
-        task = self.registry.get(name)
-        return "" if task is None else task.because
-
-    def _report_stuck(self) -> None:
-        """Owe people a notice: nothing dies of it, but sync work waits until somebody acts."""
-        title = f"process {os.getpid()} takes no more sync work of the queue lane: too many sync tasks ignore their time-out"
-        body = "Restart it; give the tasks time-outs of their own, or call ctx.checkpoint in their loops."
-        log.critical("%s. %s", title, body)
-        self.batcher.submit(OweNotice("stuck-sync-tasks", title, body), self._noted)
-        self.wake_teller()
-
-    def _noted(self, answer: int | Exception) -> None:
-        if isinstance(answer, Exception):
-            log.error("nobody but this log is told that sync work waits: %s", answer)
 
     def close(self) -> None:
         """Flush and close the stores; they open again at the next use. Blocks."""
@@ -374,9 +369,3 @@ class Runtime:
                 )
                 self._opened = _Open(os.getpid(), stores, batcher, sender)
             return self._opened
-
-
-def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[], None], _: object) -> None:
-    """From another thread; a loop that is closed has nobody left to call."""
-    with suppress(RuntimeError):
-        loop.call_soon_threadsafe(call)

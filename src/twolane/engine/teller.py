@@ -10,26 +10,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from twolane.contracts.clock import Clock
 from twolane.contracts.outbox import RegisterTargets, SaveTarget
 from twolane.contracts.records import Records
 from twolane.engine.batcher import Batcher
+from twolane.engine.hand import Hand
+from twolane.engine.masking import Masker
 from twolane.engine.pace import Tell, WaitUntil, accepted, begun, plan, refused
 from twolane.engine.targets import Target, death_of
-from twolane.engine.wording import Because, about_death, about_notice, digest
+from twolane.engine.wording import Because, about_death, about_notice, digest, shown_in_digest
 from twolane.values.errors import QueueError, QueueMissing, UsageError
-from twolane.values.masking import masked
 from twolane.values.telling import Owed, OwedAlert, TargetRow, TargetState
 
 log = logging.getLogger("twolane.telling")
-
-A = TypeVar("A")
 
 LOOK_S = 2.0
 """How often it looks without having been woken."""
@@ -76,7 +74,7 @@ class Teller:
         self._because = because
         self._address = address
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self._hands = {target.id: _Hand(target.name) for target in targets}
+        self._hands = {target.id: Hand(target.name) for target in targets}
         self._look_at: dict[str, float] = {}
         self._registered_at: float | None = None
         self._woken = asyncio.Event()
@@ -145,7 +143,7 @@ class Teller:
 
     async def _check(self, target: Target) -> None:
         """Say at the start what will never work; the others are served."""
-        problem = await _Hand(target.name).do(target.problem)
+        problem = await Hand(target.name).do(target.problem)
         if problem is not None:
             log.error(
                 "ALERTS DO NOT REACH %s: %s. What it is owed is kept; mend TWOLANE_ALERTS and restart",
@@ -242,7 +240,8 @@ class Teller:
                 return
             part: Any = death_of(alert.letter, self._because(alert.letter.record.task))
         elif alert is None:
-            part = digest(owed, self._because, self._address)
+            maskers = await asyncio.to_thread(self._maskers, owed)
+            part = digest(owed, self._because, self._address, maskers)
         elif alert.letter is not None:
             part = about_death(alert.letter, self._because(alert.letter.record.task), self._address)
         elif alert.notice is not None:
@@ -259,9 +258,17 @@ class Teller:
         except TimeoutError:
             raise TimeoutError(f"no answer within {target.timeout_s:g} s") from None
 
+    def _maskers(self, owed: Owed) -> dict[str, Masker]:
+        """What knows the secrets in the last error of each kind that is told by name."""
+        return {
+            kind.fingerprint: Masker.of(self._records.body(kind.id))
+            for kind in shown_in_digest(owed)
+            if kind.id
+        }
+
     def _not_accepted(self, target: Target, state: TargetState, error: Exception) -> TargetState:
         now = self._clock.now()
-        text = masked(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+        text = Masker().text(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
         state = refused(state, text, now)
         log.warning(
             "%s did not accept an alert (%s), %d time(s) in a row: tried again in %g s",
@@ -269,52 +276,3 @@ class Teller:
             exc_info=error if target.deaths_only else None,
         )  # fmt: skip
         return state
-
-
-class _Hand:
-    """Calls a blocking target in a daemon thread, one call at a time.
-
-    One that hangs holds up nobody else, nor the end of the process.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._thread: threading.Thread | None = None
-
-    async def do(self, call: Callable[[], A]) -> A:
-        """Call, and wait for the answer.
-
-        Raises:
-            Exception: what it raised.
-            RuntimeError: the call before has not come back yet.
-        """
-        if self._thread is not None and self._thread.is_alive():
-            raise RuntimeError("an earlier try still hangs")
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[A] = loop.create_future()
-
-        def work() -> None:
-            try:
-                answer = partial(_set, done, call())
-            except BaseException as error:  # noqa: BLE001  (whatever it is, it is the answer)
-                answer = partial(_fail, done, error)
-            try:
-                loop.call_soon_threadsafe(answer)
-            except RuntimeError:
-                log.warning("%s answered after the event loop had closed", self._name)
-
-        self._thread = threading.Thread(target=work, name=f"twolane-tells-{self._name}", daemon=True)
-        self._thread.start()
-        return await done
-
-
-def _set(done: asyncio.Future[A], answer: A) -> None:
-    if not done.done():
-        done.set_result(answer)
-
-
-def _fail(done: asyncio.Future[Any], error: BaseException) -> None:
-    if not done.done():
-        done.set_exception(
-            error if isinstance(error, Exception) else RuntimeError(f"it raised {type(error).__name__}")
-        )

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from twolane.engine.masking import Masker
 from twolane.values.fingerprint import headline, where
-from twolane.values.masking import masked
 from twolane.values.record import DeadLetter
 from twolane.values.telling import Notice, Owed, OwedKind
 
 WIDTH = 96
 MAX_LINE_CHARS = 400
+MAX_TEXT_CHARS = 20_000
+"""Longer text is cut before anything is looked for in it."""
 MAX_KINDS = 20
+_PLAIN = Masker()
 _JOINERS = "\u200c\u200d"
 _CALLS = re.compile(r"@(?=everyone\b|here\b|channel\b|all\b)|<(?=[!@#&])", re.IGNORECASE)
 
@@ -39,13 +42,13 @@ def about_death(letter: DeadLetter, because: str = "", address: str = "") -> Mes
         because: the task's reason for its answer.
         address: the queue's address, for the commands; empty: not said.
     """
-    record = letter.record
+    record, masker = letter.record, Masker.of(letter.body)
     lines = [f"message {record.id}, queue {record.queue}, sent {when(record.sent_at)}"]
     if letter.attempts:
         last = letter.attempts[-1]
-        lines.append(f"attempt {last.number}: {one_line(headline(last.failure))}")
+        lines.append(f"attempt {last.number}: {one_line(headline(last.failure), masker)}")
         if at := where(last.failure.traceback):
-            lines.append(f"at {one_line(at)}")
+            lines.append(f"at {one_line(at, masker)}")
     if len(letter.attempts) > 1:
         first = min(attempt.failure.started_at for attempt in letter.attempts)
         lines.append(f"{len(letter.attempts)} attempts since {when(first)}")
@@ -66,12 +69,30 @@ def about_notice(notice: Notice, address: str = "") -> Message:
     return Message(one_line(notice.title), "\n".join(lines))
 
 
-def digest(owed: Owed, because: Because, address: str = "") -> Message:
-    """Many deaths, by kind: how many, since when, the last error of each."""
+def shown_in_digest(owed: Owed) -> tuple[OwedKind, ...]:
+    """The kinds that a digest tells by name."""
+    notices = [kind for kind in owed.kinds if kind.notice]
+    deaths = [kind for kind in owed.kinds if not kind.notice]
+    return (*notices[:MAX_KINDS], *deaths[:MAX_KINDS])
+
+
+def digest(
+    owed: Owed, because: Because, address: str = "", maskers: Mapping[str, Masker] | None = None
+) -> Message:
+    """Many deaths, by kind: how many, since when, the last error of each.
+
+    Args:
+        owed: what is owed.
+        because: a task's reason for its answer.
+        address: the queue's address, for the commands; empty: not said.
+        maskers: of the last message of a kind, by fingerprint.
+    """
     deaths = [kind for kind in owed.kinds if not kind.notice]
     notices = [kind for kind in owed.kinds if kind.notice]
-    shown = [*notices[:MAX_KINDS], *deaths[:MAX_KINDS]]
-    lines = [line for kind in shown for line in _of_kind(kind, because)]
+    shown, maskers = shown_in_digest(owed), maskers or {}
+    lines = [
+        line for kind in shown for line in _of_kind(kind, because, maskers.get(kind.fingerprint, _PLAIN))
+    ]
     if hidden := len(owed.kinds) - len(shown):
         lines.append(f"... and {hidden} more kind(s)")
     if deaths:
@@ -91,9 +112,14 @@ def boxed(message: Message) -> str:
     return "\n".join(["", rule, *(f"| {line:<{WIDTH - 4}} |" for line in wrapped), rule])
 
 
-def one_line(text: str) -> str:
-    """Text as one line: no control characters, no secrets, nothing that calls a whole channel; clipped."""
-    return clipped(_CALLS.sub(r"\g<0> ", masked(printable(text))), MAX_LINE_CHARS)
+def one_line(text: str, masker: Masker = _PLAIN) -> str:
+    """Text as one line: no control characters, no secrets, nothing that calls a whole channel; clipped.
+
+    Args:
+        text: what somebody else wrote.
+        masker: of the message it is about, which knows the secrets among its arguments.
+    """
+    return clipped(_CALLS.sub(r"\g<0> ", masker.text(printable(text[:MAX_TEXT_CHARS]))), MAX_LINE_CHARS)
 
 
 def printable(text: str) -> str:
@@ -125,12 +151,12 @@ def _digest_title(deaths: Sequence[OwedKind], notices: Sequence[OwedKind]) -> st
     return title + (f"; {len(notices)} notice(s)" if notices else "")
 
 
-def _of_kind(kind: OwedKind, because: Because) -> list[str]:
+def _of_kind(kind: OwedKind, because: Because, masker: Masker) -> list[str]:
     since = f"since {when(kind.first_at)}"
     if kind.notice:
         return [f"{one_line(kind.error)} ({since})"]
     lines = [
-        f"{kind.count:,} x {one_line(kind.task) or '(unreadable)'}: {kind.reason}: {one_line(kind.error)}"
+        f"{kind.count:,} x {one_line(kind.task) or '(unreadable)'}: {kind.reason}: {one_line(kind.error, masker)}"
     ]
     lines.append(
         f"    {since}, the last {when(kind.last_at)}; twolane dead list --fingerprint {kind.fingerprint}"

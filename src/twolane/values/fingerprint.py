@@ -21,7 +21,7 @@ _FRAME = re.compile(
 _FOREIGN = re.compile(r"[/\\](?:site-packages|dist-packages|lib[/\\]python\d[\d.]*)[/\\]|^<")
 _OURS = __file__.removesuffix("fingerprint.py").removesuffix("values/")
 _QUOTED = re.compile(r"'[^'\n]{0,500}'|\"[^\"\n]{0,500}\"|`[^`\n]{0,500}`")
-_ID = re.compile(r"[0-9A-Za-z_]*\d[0-9A-Za-z_]*(?:-[0-9A-Za-z_]+)*|\b[0-9a-fA-F]{8,}\b")
+_ID = re.compile(r"[0-9A-Za-z_]*\d[0-9A-Za-z_]*(?:[-.:][0-9A-Za-z_]+)*|\b[0-9a-fA-F]{8,}\b")
 
 
 def fingerprint(task: str, failure: Failure | None) -> str:

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
+from twolane.engine.masking import Masker
 from twolane.engine.targets import REMOTE
 from twolane.engine.wording import Message, clipped
-from twolane.values.masking import MASK, masked
 
+MASK = "***"
+"""Short: it stands in names."""
 _BETWEEN = re.compile(r"[\s,;]+(?=[A-Za-z][A-Za-z0-9+.-]*:|log\b)|[\s,;]+$|^[\s,;]+")
 _OPEN_HOSTS = frozenset(
     {"json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos", "http", "https"}
@@ -161,7 +163,7 @@ class _Heard(logging.Filter):
         ):
             if len(part) >= _SECRET_CHARS:
                 text = text.replace(part, MASK)
-        return clipped(masked(text), 300)
+        return clipped(Masker().text(text), 300)
 
 
 def _hash(address: str) -> str:

@@ -28,8 +28,8 @@ class Settings:
         queue: the SQLite file, absolute.
         blobs: the folder of blobs, absolute.
         worker: whether the API process runs its own worker.
-        alerts: who is told beside the log; secrets.
         sources: where each of them comes from, for people.
+        alerts: who is told beside the log; secrets.
         watches: whether a process with this app takes part in the watch.
         thresholds: from when on the watch finds something wrong.
     """
@@ -37,8 +37,8 @@ class Settings:
     queue: Path
     blobs: Path
     worker: WorkerMode
-    alerts: tuple[str, ...] = field(default=(), repr=False)
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
+    alerts: tuple[str, ...] = field(default=(), repr=False)
     watches: bool = True
     thresholds: Thresholds = field(default_factory=Thresholds)
 
@@ -89,7 +89,7 @@ def read_settings(
     )
     watches = _watches(env.get("TWOLANE_WATCH"), watch, sources)
     thresholds = watch if isinstance(watch, Thresholds) else Thresholds()
-    return Settings(file, blobs, mode, told, sources, watches, thresholds)
+    return Settings(file, blobs, mode, sources, told, watches, thresholds)
 
 
 def _watches(said: str | None, given: Thresholds | Literal["off"] | None, sources: dict[str, str]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from twolane.backends.sqlite.workers import listed_workers
 from twolane.contracts.clock import Clock
 from twolane.values.condition import WatchState
 from twolane.values.letters import ALL, Action, DeadGroup, Matching
-from twolane.values.record import DeadLetter, QueueStats, Record, State, Stats
+from twolane.values.record import Attempt, DeadLetter, QueueStats, Record, State, Stats
 from twolane.values.snapshot import Snapshot
 from twolane.values.telling import Owed, Telling
 
@@ -58,6 +59,10 @@ class SqliteRecords:
         """The record of one message."""
         return self._readers.read(lambda connection: rows.find_record(connection, message_id))
 
+    def get_many(self, message_ids: Collection[str]) -> dict[str, Record]:
+        """The records of these messages by their own ids."""
+        return self._readers.read(lambda connection: rows.find_records(connection, message_ids))
+
     def body(self, message_id: str) -> str | None:
         """The stored body of one message."""
         return self._readers.read(partial(_body, message_id))
@@ -89,6 +94,10 @@ class SqliteRecords:
     def dead_letter(self, message_id: str) -> DeadLetter | None:
         """One dead letter with every attempt."""
         return self._readers.read(partial(_dead_letter, message_id))
+
+    def attempts(self, message_id: str) -> tuple[Attempt, ...]:
+        """The attempts of one message that did not succeed."""
+        return self._readers.read(lambda connection: rows.attempts(connection, message_id))
 
     def stats(self) -> Stats:
         """Counts, workers alive, alerts; no scan, however many messages."""
