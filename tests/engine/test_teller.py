@@ -142,6 +142,16 @@ class TestHooks:
         assert calls == [ids[0], ids[0], ids[0], ids[1]]
         assert owed(house, "hook:bad") == 0
 
+    def test_an_async_one_cannot_end_the_app(
+        self, house: House, die: Callable[..., str], teller: Callable[..., Teller]
+    ) -> None:
+        async def hook(_: Death) -> None:
+            raise SystemExit(3)
+
+        die()
+        asyncio.run(_rounds(teller(hook), 1))
+        assert "it raised SystemExit" in (house.target("hook:hook").state.error or "")
+
     def test_one_that_hangs_blocks_nobody_nor_the_end(
         self,
         house: House,

@@ -255,6 +255,8 @@ class Teller:
                     if target.in_loop
                     else self._hands[target.id].do(partial(target.tell, part))
                 )
+        except SystemExit as error:  # of a hook: it would end the app
+            raise RuntimeError("it raised SystemExit") from error
         except TimeoutError:
             raise TimeoutError(f"no answer within {target.timeout_s:g} s") from None
 
