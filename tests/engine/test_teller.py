@@ -142,6 +142,16 @@ class TestHooks:
         assert calls == [ids[0], ids[0], ids[0], ids[1]]
         assert owed(house, "hook:bad") == 0
 
+    def test_an_async_one_cannot_end_the_app(
+        self, house: House, die: Callable[..., str], teller: Callable[..., Teller]
+    ) -> None:
+        async def hook(_: Death) -> None:
+            raise SystemExit(3)
+
+        die()
+        asyncio.run(_rounds(teller(hook), 1))
+        assert "it raised SystemExit" in (house.target("hook:hook").state.error or "")
+
     def test_one_that_hangs_blocks_nobody_nor_the_end(
         self,
         house: House,
@@ -317,13 +327,16 @@ class TestLoop:
         die()
 
         async def main() -> None:
+            telling = teller(stuck)
+            await telling.look()
+            die()
             async with asyncio.timeout(10):
-                await teller(stuck).finish()
+                await telling.finish()
 
         asyncio.run(main())
         free.set()
         assert "the next one tells them" in caplog.text
-        assert "died: gave_up" in caplog.text
+        assert caplog.text.count("died: gave_up") == 2, "one that hangs keeps no other from its last word"
 
 
 async def _rounds(telling: Teller, count: int) -> None:

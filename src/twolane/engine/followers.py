@@ -70,7 +70,7 @@ class Followers:
         """Follow a record from what was seen of it on; in an event loop."""
         loop, follower = asyncio.get_running_loop(), Follower(record)
         reading = self._readings.get(loop)
-        if reading is None:
+        if reading is None or reading.over:
             reading = self._readings[loop] = _Reading(self._read, self._pause_s)
             self._tasks.add(reading.task)
             reading.task.add_done_callback(self._tasks.discard)
@@ -97,13 +97,13 @@ class Followers:
 
 
 class _Reading:
-    """The reading of one event loop: goes on while something is followed."""
+    """The reading of one event loop: goes on while something is followed, until it is `over`."""
 
     def __init__(self, read: Read, pause_s: float) -> None:
         self._followed: dict[str, set[Follower]] = {}
         self._read = read
         self._pause_s = pause_s
-        self._over = self._reads = self._fails = False
+        self.over = self._reads = self._fails = False
         self.task = asyncio.create_task(self._go_on(), name="twolane followed records")
 
     def add(self, message_id: str, follower: Follower) -> None:
@@ -121,7 +121,7 @@ class _Reading:
 
     def end(self) -> None:
         """End everybody's following; what is being read just now is let finish: stores are not closed under it."""
-        self._over = True
+        self.over = True
         for followers in self._followed.values():
             for follower in followers:
                 follower.end()
@@ -129,13 +129,14 @@ class _Reading:
             self.task.cancel()
 
     async def _go_on(self) -> None:
-        while not self._over:
+        while not self.over:
             await asyncio.sleep(self._pause_s)
             self._reads = True
-            found = await self._found(tuple(self._followed))
+            asked = {message_id: tuple(followers) for message_id, followers in self._followed.items()}
+            found = await self._found(asked.keys())
             self._reads = False
-            for message_id, followers in self._followed.items():
-                if found is not None:
+            if found is not None:
+                for message_id, followers in asked.items():  # who came meanwhile has seen something newer
                     for follower in followers:
                         follower.learn(found.get(message_id))
 

@@ -80,7 +80,6 @@ class Teller:
         self._woken = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._checking: list[asyncio.Task[None]] = []
-        self._finishing = False
 
     def start(self) -> None:
         """Begin; in the event loop."""
@@ -95,11 +94,11 @@ class Teller:
 
     async def finish(self) -> None:
         """Tell what can be told within `FINISH_S`, then end."""
-        self._finishing = True
         if self._running is not None:
             self._running.cancel()
         for checking in self._checking:
             checking.cancel()
+        self._look_at.clear()
         try:
             async with asyncio.timeout(FINISH_S):
                 await self.settle()
@@ -111,10 +110,11 @@ class Teller:
         await asyncio.gather(*left, return_exceptions=True)
 
     async def settle(self) -> None:
-        """One round, awaited: whoever is due has been told when it returns."""
-        await asyncio.gather(*self._busy.values())
+        """Tell until nobody is due; a target that hangs keeps no other waiting."""
         await self.look()
-        await asyncio.gather(*self._busy.values())
+        while self._busy:
+            await asyncio.wait(list(self._busy.values()), return_when=asyncio.FIRST_COMPLETED)
+            await self.look()
 
     async def look(self) -> None:
         """Begin to tell every target that is due."""
@@ -143,7 +143,11 @@ class Teller:
 
     async def _check(self, target: Target) -> None:
         """Say at the start what will never work; the others are served."""
-        problem = await Hand(target.name).do(target.problem)
+        try:
+            problem = await Hand(target.name).do(target.problem)
+        except Exception:
+            log.exception("whether %s can be told is seen when it is told", target.name)
+            return
         if problem is not None:
             log.error(
                 "ALERTS DO NOT REACH %s: %s. What it is owed is kept; mend TWOLANE_ALERTS and restart",
@@ -182,7 +186,7 @@ class Teller:
         if row.state.told_to >= last or now < row.leased_until <= now + self._lease_s(self._targets[row.id]):
             return False
         look_at = self._look_at.get(row.id, 0.0)
-        return self._finishing or not now < look_at <= now + self._paces[row.id].window_s
+        return not now < look_at <= now + self._paces[row.id].window_s
 
     def _lease_s(self, target: Target) -> float:
         return target.timeout_s + SLACK_S + (BATCH_S if target.deaths_only else 0.0)
@@ -211,10 +215,11 @@ class Teller:
             return
         state = begun(state, step, now, pace)
         version = await self._save(row, state, leased_until=now + self._lease_s(target))
-        if version is None:
-            return  # another process was first
-        told = await self._hand_over(target, state, step, owed)
-        await self._batcher.ask(SaveTarget(row.id, version, told))
+        if version is not None:
+            told = await self._hand_over(target, state, step, owed)
+            version = await self._batcher.ask(SaveTarget(row.id, version, told))
+        if version is None:  # another process tells it
+            self._look_at[row.id] = self._clock.now() + LOOK_S
 
     async def _save(self, row: TargetRow, state: TargetState, leased_until: float = 0.0) -> int | None:
         return await self._batcher.ask(SaveTarget(row.id, row.version, state, leased_until))
@@ -255,6 +260,8 @@ class Teller:
                     if target.in_loop
                     else self._hands[target.id].do(partial(target.tell, part))
                 )
+        except SystemExit as error:  # of a hook: it would end the app
+            raise RuntimeError("it raised SystemExit") from error
         except TimeoutError:
             raise TimeoutError(f"no answer within {target.timeout_s:g} s") from None
 

@@ -7,7 +7,9 @@ from dataclasses import replace
 from twolane.backends.memory.records import Alert, MemoryRecords, Row
 from twolane.contracts.outbox import OweNotice, RegisterTargets, SaveTarget
 from twolane.values.fingerprint import headline
+from twolane.values.letters import Action
 from twolane.values.outcome import Reason
+from twolane.values.record import State
 from twolane.values.telling import FORGET_S, TargetRow, TargetState
 
 
@@ -44,3 +46,11 @@ class MemoryOutbox(MemoryRecords):
             row, version=row.version + 1, leased_until=entry.leased_until, state=entry.state
         )
         return row.version + 1
+
+    def _is_dead(self, message_id: str) -> bool:
+        row = self._rows.get(message_id)
+        return row is not None and row.record.state is State.DEAD
+
+    def _write_down(self, action: Action, done: int) -> None:
+        kept = self._actions.get(action.id) or replace(action, at=self._now(), count=0)
+        self._actions[kept.id] = replace(kept, count=kept.count + done)

@@ -375,13 +375,10 @@ class MemoryQueue(MemoryWatch):
         answers: list[Any] = []
         done = 0
         for each in entry.entries:
-            row = self._rows.get(each.id)
-            was_dead = row is not None and row.record.state is State.DEAD
+            was_dead = self._is_dead(each.id)
             answers.append(self._carry_out(each))
             done += was_dead and answers[-1] in (State.WAITING, State.DISCARDED)
-        before = self._actions.get(entry.action.id)
-        kept = before or replace(entry.action, at=self._now(), count=0)
-        self._actions[kept.id] = replace(kept, count=kept.count + done)
+        self._write_down(entry.action, done)
         return tuple(answers)
 
     def _prune(self, entry: q.Prune) -> int:
