@@ -118,7 +118,7 @@ def test_whether_a_process_watches(said: str | None, given: Any, *, watches: boo
 
 @pytest.mark.parametrize(("said", "given"), [("often", None), (None, "on"), (None, 5)])
 def test_a_watch_that_is_none_is_refused(said: str | None, given: Any) -> None:
-    with pytest.raises(SettingsError, match="TWOLANE_WATCH is on or off|takes Thresholds"):
+    with pytest.raises(SettingsError, match=r"TWOLANE_WATCH is on or off|takes Thresholds"):
         read_settings(
             queue="sqlite:////q.db", watch=given, environment={"TWOLANE_WATCH": said} if said else {}
         )
