@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from twolane.engine.runtime import Runtime
+    from twolane.engine.targets import Death
     from twolane.fastapi.status import Authorize
     from twolane.values.public_record import Record
+    from twolane.values.thresholds import Thresholds
     from twolane.wiring.installed import StatusUrlsLike
     from twolane.wiring.settings import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
+H = TypeVar("H", bound="Callable[[Death], Any]")
 
 
 class BackgroundDecorator(Protocol):
@@ -58,12 +61,23 @@ class Tasks:
         queue: where messages wait, such as `sqlite:////var/lib/app/twolane.db`; TWOLANE_QUEUE wins over it.
             Default: `twolane.db` beside the nearest `pyproject.toml` above the file that makes `Tasks()`.
         worker: `in_app` or `off`; TWOLANE_WORKER wins over it.
+        alerts: who is told of deaths beside the log: apprise URLs, in one text or a sequence; TWOLANE_ALERTS
+            wins over it. Needs the extra `twolane[alerts]`.
+        watch: from when on the watch finds something wrong, or `off`: this process does not watch.
+            TWOLANE_WATCH=off wins over it, and so does TWOLANE_WATCH=on over `off`.
 
     Raises:
         SettingsError: a setting that cannot hold.
     """
 
-    def __init__(self, *, queue: str | None = None, worker: Literal["in_app", "off"] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        queue: str | None = None,
+        worker: Literal["in_app", "off"] | None = None,
+        alerts: str | Sequence[str] | None = None,
+        watch: Thresholds | Literal["off"] | None = None,
+    ) -> None:
         import sys
 
         self.registry = Registry()
@@ -71,6 +85,8 @@ class Tasks:
         self._made_in = sys._getframe(1).f_code.co_filename  # noqa: SLF001  (where the default file lies)
         self._queue = queue
         self._worker = worker
+        self._alerts = alerts
+        self._watch: Thresholds | Literal["off"] | None = watch
         self._runtime: Runtime | None = None
         self._settings: Settings | None = None
         self.status_urls: StatusUrlsLike | None = None
@@ -153,6 +169,20 @@ class Tasks:
             return task
 
         return register
+
+    def on_death(self, hook: H, /) -> H:
+        """Call a function for each death: a decorator for what no address can do.
+
+        The function gets a `Death`, at least once for each: it may be called again for one it has had. It is
+        called in a worker or an API process, in the app's event loop if it is async, else in a thread; what it
+        raises is logged, and it is called again after a pause that grows to 30 s, until it returns. Meanwhile
+        later deaths wait for it, and other hooks and targets do not. A call of more than 15 s counts as failed.
+
+        Raises:
+            DefinitionError: another hook has its name.
+        """
+        self.registry.add_hook(hook)
+        return hook
 
     def install(self, app: Any) -> None:
         """Bring both lanes to a FastAPI (or Starlette) app: a middleware and a wrapped lifespan.
@@ -259,6 +289,17 @@ class Tasks:
 
         return limit_body(size_bytes)
 
+    def health_router(self) -> APIRouter:
+        """Routes for probes: `app.include_router(tasks.health_router())`.
+
+        `/health/live` answers 200 while the event loop does, `/health/ready` 200 or 503: the queue can be read
+        and written, the worker receives if there is one here, the disk is not full. `/health` adds what the watch
+        finds, by name. It looks once a second at most; no address and no text of an error is in it.
+        """
+        from twolane.fastapi.health import health_router
+
+        return health_router(self)
+
     def close(self) -> None:
         """Flush and close what a script's sends opened; an app's lifespan and a worker do it themselves."""
         if self._runtime is not None:
@@ -296,7 +337,13 @@ class Tasks:
         if self._settings is None:
             from twolane.wiring.settings import read_settings
 
-            self._settings = read_settings(queue=self._queue, worker=self._worker, made_in=self._made_in)
+            self._settings = read_settings(
+                queue=self._queue,
+                worker=self._worker,
+                alerts=self._alerts,
+                watch=self._watch,
+                made_in=self._made_in,
+            )
         return self._settings
 
 

@@ -28,6 +28,7 @@ from twolane.engine.task import Registry, Sendable, Task, checked
 from twolane.engine.threads import Threads
 from twolane.values.blob import Blob
 from twolane.values.errors import UsageError
+from twolane.values.letters import Matching
 from twolane.values.message import decode
 from twolane.values.outcome import Failure
 from twolane.values.policy import seconds
@@ -197,6 +198,7 @@ class Inbox:
             new_id=lambda: make_id(self.clock.now(), next(numbers).to_bytes(RANDOM_BYTES)),
             limits=limits,
             in_app=worker,
+            tells=worker,
         )
 
     def store(self, source: Any) -> Blob:
@@ -252,7 +254,7 @@ class Inbox:
             task: only those of this task; None: all.
         """
         name = None if task is None else checked(self._registry, task).task.name
-        letters = self._queue.list_dead(task=name, limit=len(self._queue.messages()))[::-1]
+        letters = self._queue.list_dead(Matching(task=name), limit=len(self._queue.messages()))[::-1]
         return [DeadLetter(published(each.record), each.body, each.attempts) for each in letters]
 
     def drain(self, *, check: bool = False, most: int = 1000) -> list[Delivered]:

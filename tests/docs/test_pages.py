@@ -17,12 +17,15 @@ README = ROOT / "README.md"
 COMMANDS = {
     "doctor",
     "worker",
+    "watch",
     "status",
     "stats",
     "dead list",
     "dead show",
     "dead redrive",
     "dead discard",
+    "dead log",
+    "alert",
     "cancel",
     "demo",
 }

@@ -61,6 +61,11 @@ owners = {}
 def user_of(request):
     return request.headers.get("x-user")
 """,
+    "alerts.md": """
+from twolane import Death, Tasks
+
+refunds = []
+""",
     "deploy.md": """
 from fastapi import Depends, FastAPI
 from twolane import Lanes, Tasks, Ticket
@@ -98,7 +103,7 @@ Run = Callable[[str], ModuleType]
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a page's snippets as one module, whose file would lie in a folder of its own."""
-    for name in ("TWOLANE_QUEUE", "TWOLANE_WORKER", "TWOLANE_APP"):
+    for name in ("TWOLANE_QUEUE", "TWOLANE_WORKER", "TWOLANE_APP", "TWOLANE_ALERTS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pyproject.toml").write_text("")

@@ -104,6 +104,24 @@ class TestLife:
 
         asyncio.run(main())
 
+    def test_too_many_stuck_tasks_are_told_to_people(
+        self, tasks: Tasks, work: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        @tasks.task(if_lost="alert", name="one")
+        async def one() -> None: ...
+
+        async def main() -> None:
+            async with work() as worker:
+                worker.runtime.on_stuck()
+                await worker.runtime.stop(WAIT_S)
+                [alert] = worker.records.owed(0, whole=1).first
+                assert alert.notice.key == "stuck-sync-tasks"
+                assert "takes no more sync work" in alert.notice.title
+                assert worker.records.stats().told_alerts == 1
+
+        asyncio.run(main())
+        assert any(record.name == "twolane.alert" for record in caplog.records)
+
     def test_a_cancellation_reaches_a_running_task(self, tasks: Tasks, work: Any) -> None:
         async def main() -> None:
             @tasks.task(if_lost="alert")

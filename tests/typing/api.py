@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from twolane import (
     Backoff,
     Blob,
+    Death,
     GiveUp,
     Lanes,
     Record,
@@ -183,6 +184,23 @@ async def rejected(lanes: Lanes, ctx: TaskContext, blob: Blob) -> None:
 
 
 def says_nothing(request: Request, record: Record) -> None: ...
+
+
+@tasks.on_death
+def on_death(death: Death) -> None:
+    assert_type(death.died_at, datetime)
+
+
+@tasks.on_death
+async def on_death_async(death: Death) -> None: ...
+
+
+def takes_nothing() -> None: ...
+
+
+def rejected_hooks() -> None:
+    tasks.on_death(takes_nothing)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+    tasks.on_death(7)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
 
 
 def rejected_routers() -> None:

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from twolane.engine.conditions import Seen
 from twolane.engine.masking import Masker
+from twolane.values.condition import Standing
 from twolane.values.errors import EnvelopeError
+from twolane.values.fingerprint import fingerprint
+from twolane.values.letters import Action, DeadGroup
 from twolane.values.message import decode
 from twolane.values.record import Attempt, DeadLetter, QueueStats, Record, State, Stats, WorkerInfo
+from twolane.values.telling import TargetRow
 
 Form = dict[str, Any]
 
@@ -18,6 +23,11 @@ Form = dict[str, Any]
 def print_json(form: Form | list[Form]) -> None:
     """Print a form as one document of ASCII, so that no terminal takes anything in it for a command."""
     print(json.dumps(form, indent=2))
+
+
+def print_json_line(form: Form) -> None:
+    """Print a form as one line, at once."""
+    print(json.dumps(form), flush=True)
 
 
 def iso(epoch_s: float | None) -> str | None:
@@ -98,9 +108,53 @@ def letter_line(letter: DeadLetter) -> Form:
         "reason": record.reason and record.reason.value,
         "error_type": last and last.error_type,
         "error": last and Masker.of(letter.body).text(last.message),
+        "fingerprint": fingerprint(record.task, last),
         "attempts": len(letter.attempts),
         "sent_at": iso(record.sent_at),
         "died_at": iso(record.finished_at),
+    }
+
+
+def group_form(group: DeadGroup) -> Form:
+    """Dead letters of one kind."""
+    return {
+        "task": group.task,
+        "fingerprint": group.fingerprint,
+        "count": group.count,
+        "reason": group.reason.value,
+        "error": group.error,
+        "first_at": iso(group.first_at),
+        "last_at": iso(group.last_at),
+        "last_id": group.id,
+    }
+
+
+def action_form(action: Action) -> Form:
+    """A line of the audit log."""
+    return {
+        "id": action.id,
+        "at": iso(action.at),
+        "who": action.who,
+        "what": action.what,
+        "which": action.which,
+        "count": action.count,
+    }
+
+
+def target_form(row: TargetRow, last: int) -> Form:
+    """A target of alerts."""
+    state = row.state
+    return {
+        "target": row.name,
+        "id": row.id,
+        "owed": max(0, last - state.told_to),
+        "told_at": iso(state.told_at),
+        "tries": state.tries,
+        "error": state.error,
+        "failed_at": iso(state.failed_at),
+        "next_try_at": iso(state.next_at or None),
+        "added_at": iso(row.added_at),
+        "seen_at": iso(row.seen_at),
     }
 
 
@@ -126,6 +180,17 @@ def stats_form(stats: Stats) -> Form:
         "pruned": {state.value: stats.pruned.get(state, 0) for state in State},
         "workers": [_worker_form(worker) for worker in stats.workers],
         "alerts": {"owed": stats.owed_alerts, "told": stats.told_alerts},
+    }
+
+
+def condition_form(seen: Seen, standing: Standing) -> Form:
+    """A condition that holds now."""
+    return {
+        "name": seen.kind.value,
+        "subject": seen.subject,
+        "since": iso(standing.since),
+        "title": seen.title,
+        "body": seen.body,
     }
 
 

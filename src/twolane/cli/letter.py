@@ -6,6 +6,7 @@ from twolane.cli.one_message import show_arguments, show_attempt
 from twolane.cli.screen import block, fields, line, when
 from twolane.cli.status import progress
 from twolane.engine.masking import Masker
+from twolane.values.fingerprint import fingerprint
 from twolane.values.outcome import Reason
 from twolane.values.record import DeadLetter
 
@@ -19,7 +20,7 @@ _WHAT_TO_DO = {
     Reason.EXPIRED: "It waited longer than its sender wanted. Redrive if it is still of use: it will not expire again.",
     Reason.UNREADABLE: "The body is no envelope of twolane's: somebody else wrote it. Discard it when you know who.",
     Reason.UNKNOWN_TASK: "No worker knew its task. Deploy the code that does, or keep the old name, then redrive.",
-    Reason.INVALID_ARGUMENTS: "The arguments do not fit the task any more. Redrive with --args, or mend the task first.",
+    Reason.INVALID_ARGUMENTS: "The arguments do not fit the task any more. Redrive with --edit, or mend the task first.",
     Reason.UNKNOWN_VERSION: "A newer twolane wrote it. Update the workers, then redrive.",
     Reason.USED_UP: "Its leases ran out before a worker settled it. See the workers' logs, then redrive.",
 }
@@ -39,6 +40,10 @@ def show_letter(letter: DeadLetter) -> None:
             ("deliveries", f"{record.deliveries}, {record.crashes} of them ended with their process"),
             ("progress", progress(record, masker)),
             ("customer", masker.value(record.public)),
+            (
+                "fingerprint",
+                fingerprint(record.task, letter.attempts[-1].failure if letter.attempts else None),
+            ),
             ("unique key", masker.value(record.unique_key)),
             ("sent by", record.parent),
         ]
@@ -54,6 +59,6 @@ def show_letter(letter: DeadLetter) -> None:
     line(f"    {_WHAT_TO_DO.get(record.reason or Reason.UNREADABLE, '')}")
     block(
         f"twolane dead redrive {record.id}\n"
-        f"twolane dead redrive {record.id} --args '{{...}}' --app module:app\n"
+        f"twolane dead redrive {record.id} --edit --app module:app\n"
         f"twolane dead discard {record.id}"
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 from twolane.cli import forms
-from twolane.cli.screen import block, length, line, when
+from twolane.cli.screen import block, line, when
 from twolane.engine.masking import Masker
+from twolane.values.lengths import length
 from twolane.values.record import Attempt
 
 MAX_NAME_CHARS = 80

@@ -42,6 +42,15 @@ _VALUE = re.compile(
 )
 _BEARER = re.compile(r"\b(?P<kind>bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
 
+_KNOWN = re.compile(
+    r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
+    r"|\b(?:gh[pousr]_|github_pat_|glpat-|xox[a-z]-|[sr]k_(?:live|test)_|sk-|hf_|npm_|pypi-)[A-Za-z0-9_-]{10,}"
+    r"|\beyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+(?:\.[A-Za-z0-9_-]*+)?"
+    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]*+(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?"
+    r"|(?<=hooks\.slack\.com/services/)\S++"
+)
+"""Keys that tell themselves by their form."""
+
 
 def is_secret_name(name: str) -> bool:
     """Whether a value under this name is taken for a secret, however it is written: `api_key`, `apiKey`, `X-API-Key`."""
@@ -59,11 +68,11 @@ class Masker:
     """
 
     def __init__(self, args: Mapping[str, Any] | None = None, secrets: Collection[str] = ()) -> None:
-        self._secrets = frozenset(secrets)
+        self.secrets = frozenset(secrets)
         literals = {each for value in self._hidden(args or {}) for each in _literals(value)}
         found = sorted((each for each in literals if len(each) >= MIN_CHARS), key=len, reverse=True)
         self._literal = re.compile("|".join(map(re.escape, found))) if found else None
-        self.args = None if args is None else self._masked(args, self._secrets)
+        self.args = None if args is None else self._masked(args, self.secrets)
 
     @classmethod
     def of(cls, body: str | None) -> Masker:
@@ -80,7 +89,7 @@ class Masker:
             text = self._literal.sub(MASK, text)
         text = _URL.sub(rf"\g<scheme>{MASK}@", text)
         text = "".join(_pairs_masked(text))
-        return _BEARER.sub(rf"\g<kind> {MASK}", text)
+        return _KNOWN.sub(MASK, _BEARER.sub(rf"\g<kind> {MASK}", text))
 
     def value(self, value: Any) -> Any:
         """A JSON value without secrets."""
@@ -113,7 +122,7 @@ class Masker:
     def _hidden(self, values: Mapping[str, Any], *, top: bool = True) -> Iterator[Any]:
         """The values that are secrets, at any depth."""
         for name, value in values.items():
-            if _hides(name, value, self._secrets if top else ()):
+            if _hides(name, value, self.secrets if top else ()):
                 yield value
             else:
                 for inner in _mappings(value):

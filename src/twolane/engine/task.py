@@ -169,6 +169,22 @@ class Registry:
 
     def __init__(self) -> None:
         self._tasks: dict[str, Task[Any, Any, Any]] = {}
+        self.hooks: dict[str, Callable[[Any], Any]] = {}
+        """What is called for each death, by its name."""
+
+    def add_hook(self, fn: Callable[[Any], Any]) -> None:
+        """Keep what is called for each death.
+
+        Raises:
+            DefinitionError: its name is taken, or it has none.
+        """
+        name = default_name(fn)
+        if name in self.hooks:
+            raise DefinitionError(
+                f"there is a hook named {name} already: give one of the two functions another name, "
+                f"since the name is what says how far it was told"
+            )
+        self.hooks[name] = fn
 
     def add(self, task: Task[Any, Any, Any]) -> None:
         """Keep a task.

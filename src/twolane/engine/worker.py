@@ -62,7 +62,7 @@ class Worker:
         queue: where messages wait.
         around: what running a delivery needs.
         limits: slots, lease, poll.
-        upkeep: what is done beside: alerts, pruning.
+        upkeep: what is done beside: pruning, passing deaths on.
         on_stuck: called once in the loop when too many sync tasks are stuck.
     """
 
@@ -114,6 +114,11 @@ class Worker:
         )  # fmt: skip
         self._receive()
 
+    @property
+    def receives(self) -> bool:
+        """Whether it takes new deliveries."""
+        return not self._stopping and not self._poller.done()
+
     def holds(self) -> list[Hold]:
         """What it holds now."""
         return list(self._holds.values())
@@ -149,7 +154,6 @@ class Worker:
         if self._deliveries:
             await asyncio.wait(self._deliveries, timeout=LEAVE_S)
         await asyncio.to_thread(self._keeper.close)
-        await self._upkeep.finish()
         try:
             await self._batcher.ask(Unregister(self.info.id))
         except QueueError as error:

@@ -83,16 +83,6 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
-class OwedAlert:
-    """An alert that has not been accepted by its target yet: which, since when, about which death."""
-
-    number: int
-    owed_at: float
-    tries: int
-    letter: DeadLetter
-
-
-@dataclass(frozen=True, slots=True)
 class WorkerInfo:
     """A worker as others see it.
 
@@ -131,7 +121,10 @@ class QueueStats:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """The whole at one moment; `accepted` also counts what was pruned since."""
+    """The whole at one moment; `accepted` also counts what was pruned since.
+
+    `told_alerts` counts what every target that is served has accepted since there is a queue, `owed_alerts` the rest.
+    """
 
     queues: Mapping[str, QueueStats]
     accepted: int

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from twolane.backends.sqlite import (
+    actions,
     alerts,
     holding,
     letters,
@@ -31,6 +32,7 @@ from twolane.backends.sqlite import (
     receiving,
     sends,
     settling,
+    watching,
     workers,
 )
 from twolane.backends.sqlite.connection import explain
@@ -42,6 +44,7 @@ from twolane.backends.sqlite.records import next_visible_at
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.backends.sqlite.wake import Listener, Notifier
 from twolane.backends.sqlite.writer import Writer
+from twolane.contracts import outbox, watch
 from twolane.contracts import queue as contract
 from twolane.contracts.clock import Clock
 from twolane.values.errors import QueueError, QueueMissing, SendRefused, TwolaneError
@@ -67,9 +70,14 @@ _ROOMS: dict[type[Any], Callable[[Transaction, Any], Any]] = {
     contract.Register: workers.register,
     contract.Unregister: workers.unregister,
     contract.Reap: reaping.reap,
-    contract.TakeAlerts: alerts.take_alerts,
-    contract.MarkTold: alerts.mark_told,
+    outbox.OweNotice: alerts.owe_notice,
+    outbox.RegisterTargets: alerts.register_targets,
+    outbox.SaveTarget: alerts.save_target,
+    outbox.Act: actions.act,
     contract.Prune: pruning.prune,
+    watch.LeadWatch: watching.lead_watch,
+    watch.ObserveConditions: watching.observe_conditions,
+    watch.Probe: watching.probe,
 }
 _ROOMS_FOR_MANY: dict[type[Any], Callable[[Transaction, list[Any]], Sequence[Any]]] = {
     contract.Send: sends.send_all,

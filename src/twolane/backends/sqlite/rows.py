@@ -111,7 +111,7 @@ def _record(row: tuple[Any, ...]) -> Record:
         cursor=from_json(cursor),
         progressed_at=progressed_at,
         crashes=crashes,
-        reason=_reason(reason),
+        reason=reason_of(reason),
         public=public,
         result=from_json(result),
         cancel_requested=bool(cancel_requested),
@@ -121,7 +121,8 @@ def _record(row: tuple[Any, ...]) -> Record:
     )
 
 
-def _reason(text: str | None) -> Reason | None:
+def reason_of(text: str | None) -> Reason | None:
+    """A stored reason; None: there is none."""
     if text is None:
         return None
     try:

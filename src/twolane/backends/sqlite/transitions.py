@@ -5,7 +5,9 @@ All are called for a message whose live delivery the caller has proved, or that 
 
 from __future__ import annotations
 
+from twolane.backends.sqlite.rates import note_failed
 from twolane.backends.sqlite.transaction import Transaction
+from twolane.values.fingerprint import fingerprint, headline
 from twolane.values.outcome import Failure, Reason
 
 _MAX_DIGITS = 18  # of what surely fits a row number
@@ -47,19 +49,29 @@ def give_back(
 
 def bury(tx: Transaction, seq: int, reason: Reason, public: str | None = None) -> None:
     """Make a message a dead letter, and owe an alert from the same moment."""
+    (task,) = tx.connection.execute("SELECT task FROM messages WHERE seq = ?", (seq,)).fetchone()
+    last = tx.connection.execute(
+        "SELECT error_type, message, traceback FROM attempts WHERE seq = ? ORDER BY entry DESC LIMIT 1",
+        (seq,),
+    ).fetchone()
+    failure = last and Failure(*last)
+    kind, error = fingerprint(task, failure), headline(failure)
     tx.connection.execute(
         """
         UPDATE messages SET state = 'dead', reason = ?, public = ?, finished_at = ?, receipt = NULL,
-            alone = 0, attempt = min(attempt, max_attempts)
+            alone = 0, attempt = min(attempt, max_attempts), fingerprint = ?, error = ?
         WHERE seq = ?
         """,
-        (reason.value, None if public is None else storable(public), tx.now, seq),
+        (reason.value, None if public is None else storable(public), tx.now, kind, error, seq),
     )
-    tx.connection.execute("INSERT INTO alerts (seq, owed_at) VALUES (?, ?)", (seq, tx.now))
+    tx.connection.execute(
+        "INSERT INTO outbox (seq, owed_at, fingerprint, title, task, reason) VALUES (?, ?, ?, ?, ?, ?)",
+        (seq, tx.now, kind, error, task, reason.value),
+    )
 
 
 def note_attempt(tx: Transaction, seq: int, outcome: str, failure: Failure) -> None:
-    """Keep what went wrong in the present attempt."""
+    """Keep what went wrong in the present attempt, and count it."""
     tx.connection.execute(
         """
         INSERT INTO attempts (seq, number, outcome, error_type, message, traceback, started_at, ended_at)
@@ -75,6 +87,7 @@ def note_attempt(tx: Transaction, seq: int, outcome: str, failure: Failure) -> N
             seq,
         ),
     )
+    note_failed(tx, seq)
 
 
 def storable(text: str) -> str:
