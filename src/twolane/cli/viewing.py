@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from rich.console import Group, RenderableType
@@ -47,7 +47,7 @@ def view_until_interrupted(parts: Callable[[int], Iterable[RenderableType]], int
     out = console()
     if not out.is_terminal:
         raise UsageError("--watch draws on a terminal, and this is none: add --json for a line each time")
-    with _interrupts() as ended, Live(Group(*parts(out.width)), console=out, auto_refresh=False) as live:
+    with interrupts() as ended, Live(Group(*parts(out.width)), console=out, auto_refresh=False) as live:
         live.refresh()
         while not ended.wait(interval_s):
             try:
@@ -62,7 +62,7 @@ def lines_until_interrupted(form: Callable[[], forms.Form], interval_s: float) -
     Raises:
         QueueError: the queue cannot be read the first time.
     """
-    with _interrupts() as ended:
+    with interrupts() as ended:
         made = form()
         while True:
             try:
@@ -78,18 +78,40 @@ def lines_until_interrupted(form: Callable[[], forms.Form], interval_s: float) -
                 made = {"error": str(error)}
 
 
+class Interrupts:
+    """Whether Ctrl-C or SIGTERM came, within `with interrupts() as ended`.
+
+    A pipe, since a handler runs in the very thread that waits: one that sets a `threading.Event` meets the lock
+    which that thread may hold, and both wait for ever.
+    """
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+
+    def end(self, _number: int, _frame: FrameType | None) -> None:
+        """The signals' handler."""
+        with suppress(BlockingIOError):  # full of signals that nobody has read: it is said already
+            os.write(self._write, b".")
+
+    def wait(self, for_s: float) -> bool:
+        """Whether one has come, or comes within so many seconds."""
+        return bool(select.select([self._read], [], [], for_s)[0])
+
+    def close(self) -> None:
+        """Give the pipe back; once no handler writes to it any more."""
+        os.close(self._write)
+        os.close(self._read)
+
+
 @contextmanager
-def _interrupts() -> Generator[threading.Event]:
-    """Set by Ctrl-C or SIGTERM: the terminal is left as it was."""
-    ended = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        ended.set()
-
-    before = {number: signal.signal(number, end) for number in numbers}
+def interrupts() -> Generator[Interrupts]:
+    """Noted by Ctrl-C or SIGTERM instead of ending the process: the terminal is left as it was."""
+    ended = Interrupts()
+    before = {number: signal.signal(number, ended.end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield ended
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        ended.close()
