@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from twolane.cli import dead
+from twolane.cli.check import check
 from twolane.cli.demonstration import demo
 from twolane.cli.doctor import doctor
 from twolane.cli.options import WHICH_QUEUE, told
@@ -20,6 +21,10 @@ _WORKER_CODES = (
     "Exit codes: 0 stopped, all finished or given back; 2 wrong usage, app or setting; 3 the queue cannot be "
     "used at the start; 4 the app failed before it was ready; 5 ended before all was given back, and run "
     "again by the next worker. A process that ends with 75 asks to be replaced: too many threads were stuck."
+)
+_CHECK_CODES = (
+    "Exit codes: 0 nothing breaks the rule; 1 something does, or a file could not be checked; 2 wrong usage or setting. "
+    "Nothing of the code is imported, executed or written to."
 )
 _ID = "0192f0c1-5b1e-7c3a-9d52-3f6f2a1b7c44"
 
@@ -53,6 +58,14 @@ app.add_typer(
     letters, name="dead", help="Dead letters: tasks that were given up and kept, each with its reason."
 )
 app.command(epilog=told(f"twolane cancel {_ID}"))(cancel)
+app.command(
+    epilog=told(
+        "twolane check .",
+        "twolane check src --format github --baseline .twolane-baseline.json",
+        "twolane check --explain TL101",
+        exit_codes=_CHECK_CODES,
+    )
+)(check)
 app.command(epilog=told("twolane demo", "twolane demo --csv flights.csv --seed 7", exit_codes=""))(demo)
 app.command(epilog=told("twolane doctor", "twolane doctor --app app.main:app --json"))(doctor)
 
