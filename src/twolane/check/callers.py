@@ -10,9 +10,12 @@ from twolane.check.names import Names
 from twolane.check.places import Place, places
 from twolane.check.refs import Cls, Func, Ref
 from twolane.check.routes import Role, func_of, role_of
+from twolane.check.tree import Module
 
 MOST = 25
 """Callers of one name that are looked at: more than that, and the name says nothing."""
+MOST_MODULES = 40
+"""Files that are read for the callers of one function."""
 DEEPEST = 3
 _ORDER: tuple[Role, ...] = ("request", "websocket", "around")
 
@@ -23,7 +26,7 @@ class Callers:
     def __init__(self, names: Names) -> None:
         self.names = names
         self._called: dict[tuple[str, int, int], list[Place]] = {}
-        self._roles: dict[tuple[str, int, int], Role] = {}
+        self._roles: dict[tuple[str, int, int], tuple[Role, int]] = {}
 
     def forget(self) -> None:
         """Let go of the places that are remembered: each holds the syntax tree of its module."""
@@ -37,11 +40,12 @@ class Callers:
 
     def role(self, func: Func, depth: int = 0) -> Role:
         """What a function is to a request, by the functions around it and those that call it."""
-        if depth == 0 and func.key in self._roles:
-            return self._roles[func.key]
+        known = self._roles.get(func.key)
+        if known is not None and (known[0] != "none" or known[1] <= depth):
+            return known[0]
+        self._roles[func.key] = ("none", depth)  # a circle ends here
         found = self._role(func, depth)
-        if depth == 0:
-            self._roles[func.key] = found
+        self._roles[func.key] = (found, depth)
         return found
 
     def around(self, func: Func) -> list[Func]:
@@ -62,13 +66,13 @@ class Callers:
             return "none"
         if self._is_dependency(func):
             return "request"
-        roles = {
-            self.role(caller, depth + 1)
-            for outer in self.around(func)[-1:]
-            for place in self.of(outer)
-            if (caller := func_of(next(place.scope.functions(), place.scope))) is not None
-            and caller.key != func.key
-        }
+        roles: set[Role] = set()
+        for place in self.of(self.around(func)[-1]):
+            caller = func_of(next(place.scope.functions(), place.scope))
+            if caller is not None and caller.key != func.key:
+                roles.add(self.role(caller, depth + 1))
+            if "request" in roles:
+                break
         for role in _ORDER:
             if role in roles:
                 return role
@@ -86,13 +90,20 @@ class Callers:
                         continue
         return False
 
+    def _modules(self, name: str, func: Func) -> list[Module]:
+        """The modules that may call a function; of a name that many have, those that name its module or class."""
+        found = [each for each in self.names.tree.containing(f"{name}(") if not is_test(each.rel)]
+        if len(found) > MOST_MODULES:
+            stem = func.module.rel.removesuffix("/__init__.py").removesuffix(".py").rpartition("/")[2]
+            owner = func.owner.node.name if func.owner is not None else stem
+            found = [each for each in found if stem in each.text or owner in each.text]
+        return found[:MOST_MODULES]
+
     def _find(self, func: Func) -> Iterator[Place]:
         name = func.owner.node.name if func.name == "__init__" and func.owner is not None else func.name
         sole = len(self.names.tree.defining(func.name)) == 1
         count = 0
-        for module in self.names.tree.containing(f"{name}("):
-            if is_test(module.rel):
-                continue
+        for module in self._modules(name, func):
             for place in places(self.names.tree, module).calls:
                 if not _is_named(place.call, name):
                     continue

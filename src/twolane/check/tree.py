@@ -7,6 +7,7 @@ again is parsed again. Nothing outside this module holds on to more than one mod
 from __future__ import annotations
 
 import ast
+import gc
 import re
 import sys
 import warnings
@@ -60,6 +61,7 @@ class Tree:
         self.modules: dict[str, Module] = {}
         self._kept: OrderedDict[str, ast.Module] = OrderedDict()
         self._kept_lines = 0
+        self._dropped_lines = 0
         self._by_stem: dict[str, list[str]] | None = None
         self._definitions: dict[str, list[str]] | None = None
         self._resolved: dict[tuple[str, str], Module | None] = {}
@@ -93,6 +95,10 @@ class Tree:
             dropped = self.modules[rel]
             dropped.cache.clear()
             self._kept_lines -= dropped.line_count
+            self._dropped_lines += dropped.line_count
+        if self._dropped_lines > KEPT_LINES:
+            self._dropped_lines = 0
+            gc.collect()  # scopes know their parents: cycles, which are all that the collector is needed for here
         return parsed
 
     def containing(self, word: str) -> Iterator[Module]:
