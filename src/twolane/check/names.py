@@ -10,7 +10,6 @@ import ast
 import builtins
 import sys
 from collections.abc import Iterator
-from typing import TypeAlias, cast
 
 from twolane.check.refs import Cls, Ext, Func, Inst, Mod, Ref
 from twolane.check.scopes import (
@@ -23,6 +22,7 @@ from twolane.check.scopes import (
     module_scope,
     statements,
 )
+from twolane.check.self_attributes import assigned
 from twolane.check.tree import Module, Tree, parse
 
 DEEPEST = 14
@@ -335,7 +335,7 @@ class Names:
 
     def _self_assigned(self, cls: Cls, attr: str, depth: int) -> Ref | None:
         """`self.attr = ...` in a method of the class."""
-        for value, annotation, scope in _assigned(cls).get(attr, ()):
+        for value, annotation, scope in assigned(cls).get(attr, ()):
             found = self.annotated(annotation, scope, depth + 1) if annotation is not None else None
             if found is None and value is not None:
                 found = self.ref(value, scope, depth + 1)
@@ -402,43 +402,6 @@ class Names:
             if found is not None:
                 return found
         return None
-
-
-_Assigned: TypeAlias = dict[str, list[tuple[ast.expr | None, ast.expr | None, Scope]]]
-
-
-def _assigned(cls: Cls) -> _Assigned:
-    """What the methods of a class assign to self, by attribute: value, annotation, scope; found once."""
-    key = f"assigned:{cls.node.lineno}:{cls.node.col_offset}"
-    known = cls.module.cache.get(key)
-    if isinstance(known, dict):
-        return cast("_Assigned", known)
-    found: _Assigned = {}
-    class_scope = child(cls.scope, cls.node)
-    for method in cls.node.body:
-        if not isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            continue
-        for statement in statements(method.body):
-            for target, value, annotation in _targets(statement):
-                if isinstance(target, ast.Attribute) and _is_self(target.value):
-                    found.setdefault(target.attr, []).append((value, annotation, child(class_scope, method)))
-    cls.module.cache[key] = found
-    return found
-
-
-def _targets(statement: ast.stmt) -> Iterator[tuple[ast.expr, ast.expr | None, ast.expr | None]]:
-    match statement:
-        case ast.Assign(targets=targets, value=value):
-            for target in targets:
-                yield target, value, None
-        case ast.AnnAssign(target=target, annotation=annotation, value=value):
-            yield target, value, annotation
-        case _:
-            return
-
-
-def _is_self(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id in ("self", "cls")
 
 
 def _is_static(node: ast.AST) -> bool:
