@@ -9,7 +9,17 @@ import time
 from benchmarks import results
 from benchmarks.measure import FULL, QUICK, Report, Scale
 
-NAMES = ("footprint", "latency", "requests", "sends", "drains", "backlog", "watch", "imports")
+NAMES = (
+    "footprint",
+    "latency",
+    "requests",
+    "sends",
+    "drains",
+    "backlog",
+    "watch",
+    "imports",
+    "checks",
+)
 
 
 def main() -> int:

@@ -15,6 +15,7 @@ from tests.docs.pages import PAGES, ROOT, anchors, fences, links, spans
 
 README = ROOT / "README.md"
 COMMANDS = {
+    "check",
     "doctor",
     "worker",
     "watch",

@@ -6,6 +6,7 @@ import typer
 
 from twolane.cli import dead, deciding
 from twolane.cli.alert import alert
+from twolane.cli.check import check
 from twolane.cli.demonstration import demo
 from twolane.cli.doctor import doctor
 from twolane.cli.options import EXIT_CODES, WHICH_QUEUE, told
@@ -28,6 +29,10 @@ _WATCH_CODES = (
     "for, one that cannot be used is said once.\n\n"
     "Exit codes: 0 stopped, or nothing is wrong; 1 with --once: a condition holds; 2 wrong usage or setting; 3 with "
     "--once: the queue is missing or cannot be read; 4 the app cannot be imported."
+)
+_CHECK_CODES = (
+    "Exit codes: 0 nothing breaks the rule; 1 something does, or a file could not be checked; 2 wrong usage or setting. "
+    "Nothing of the code is imported, executed or written to."
 )
 _ID = "0192f0c1-5b1e-7c3a-9d52-3f6f2a1b7c44"
 
@@ -73,6 +78,14 @@ app.add_typer(
     letters, name="dead", help="Dead letters: tasks that were given up and kept, each with its reason."
 )
 app.command(epilog=told(f"twolane cancel {_ID}"))(cancel)
+app.command(
+    epilog=told(
+        "twolane check .",
+        "twolane check src --format github --baseline .twolane-baseline.json",
+        "twolane check --explain TL101",
+        exit_codes=_CHECK_CODES,
+    )
+)(check)
 app.command(epilog=told("twolane demo", "twolane demo --csv flights.csv --seed 7", exit_codes=""))(demo)
 app.command(epilog=told("twolane doctor", "twolane doctor --app app.main:app --json"))(doctor)
 

@@ -1,0 +1,182 @@
+"""Check a tree: from a folder to a report. The rooms in the order in which they are gone through."""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from twolane.check.callers import Callers
+from twolane.check.change import Change, edited, planned
+from twolane.check.config import Config
+from twolane.check.evidence import Gathered, Gatherer
+from twolane.check.files import Note, is_test, walk
+from twolane.check.home import Home
+from twolane.check.names import Names
+from twolane.check.own import answers
+from twolane.check.places import places
+from twolane.check.report import Checked, Finding, Report
+from twolane.check.rule import FileView
+from twolane.check.rules import FINDINGS
+from twolane.check.scopes import Parameter
+from twolane.check.server_limits import limits
+from twolane.check.sites import CANDIDATE, Finder, Site
+from twolane.check.suppress import Suppressions
+from twolane.check.tree import Module, Tree
+from twolane.check.verdict import judge
+
+_WEB = re.compile(r"^[ \t]*(?:from|import)[ \t]+(?:fastapi|starlette|twolane)\b", re.MULTILINE)
+
+
+def check(
+    root: Path, config: Config | None = None, *, name: str | None = None, changes: bool = False
+) -> Report:
+    """Check the Python below a root. Nothing of it is imported, executed or written.
+
+    Args:
+        root: a folder, or one file. It must exist.
+        config: what is excluded and ignored.
+        name: how the root is called in the report.
+        changes: also make the smallest change of each site that is sure.
+
+    Returns:
+        What was found; what could not be read is in its notes.
+    """
+    with _uncollected():
+        return _check(root, config or Config(), name or str(root), changes=changes)
+
+
+@contextmanager
+def _uncollected() -> Generator[None]:
+    """Without the garbage collector, which would look at each of a million nodes again and again: half of the time.
+
+    The tree calls it by hand whenever it has let go of enough.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _check(root: Path, settings: Config, name: str, *, changes: bool) -> Report:
+    notes: list[Note] = []
+    tree = Tree.read(walk(root, settings.exclude, notes), notes)
+    report = Report(name, files=len(tree.modules), notes=notes)
+    report.lines = sum(module.line_count for module in tree.modules.values())
+    report.uses_fastapi = any(_WEB.search(module.text) for module in tree.modules.values())
+    if report.uses_fastapi:
+        _Checker(tree, root, settings, report, changes=changes).run()
+    unread = [Finding(note.path, note.line, "TL001", note.sentence) for note in notes if note.unread]
+    report.findings += [each for each in unread if not settings.ignores("TL001", each.path)]
+    report.findings.sort(key=lambda each: (each.path, each.line, each.code))
+    return report
+
+
+class _Checker:
+    """One check of one tree."""
+
+    def __init__(self, tree: Tree, root: Path, config: Config, report: Report, *, changes: bool) -> None:
+        self.tree = tree
+        self.config = config
+        self.report = report
+        self.changes = changes
+        self.planned: list[Change] = []
+        self.unchanged: set[tuple[str, int]] = set()
+        self.names = Names(tree)
+        self.callers = Callers(self.names)
+        self.also_tests = root.is_file()  # it was named
+        self.finder = Finder(self.names, self.callers, also_tests=self.also_tests)
+        self.gatherer = Gatherer(self.names, self.callers, limits(root))
+
+    def run(self) -> None:
+        """Go through the files in order of their paths."""
+        sites: dict[tuple[str, int, str], Checked] = {}
+        for module in list(self.tree.modules.values()):
+            if is_test(module.rel) and not self.also_tests:
+                continue
+            suppressions = Suppressions(module)
+            for site in self._sites(module):
+                sites.setdefault((site.path, site.line, site.callee), suppressions.apply(site))
+            self._file(module, suppressions)
+            self.report.findings += suppressions.unexplained
+            self.callers.forget()
+            self.gatherer.forget()
+        if self.changes:
+            self.report.diff = edited(
+                self.planned, self.tree, Home(self.names), self._kept(self.planned)
+            ).diff()
+        self.report.sites = sorted(sites.values(), key=lambda site: (site.path, site.line))
+
+    def _sites(self, module: Module) -> list[Checked]:
+        return [self._checked(site) for site in self.finder.find(module)]
+
+    def _checked(self, site: Site) -> Checked:
+        found = self.gatherer.gather(site)
+        judged = judge(found)
+        checked = Checked(
+            path=site.path,
+            line=site.line,
+            end_line=site.place.call.end_lineno or site.line,
+            kind=site.kind,
+            callee=site.called,
+            verdict=judged.verdict,
+            code=judged.code,
+            evidence=judged.evidence,
+            findings=tuple(self._findings(found)),
+            source=site.place.module.lines[site.line - 1].strip(),
+        )
+        if self.config.ignores(checked.code, checked.path):
+            checked = checked.accept("ignored in pyproject.toml")
+        if self.changes:
+            change = planned(found, judged) if checked.accepted is None else None
+            self._remember(site, change)
+            if change is not None:
+                alone = edited([change], self.tree, Home(self.names), self._kept([change]))
+                checked = replace(checked, change=alone.diff())
+        return checked
+
+    def _remember(self, site: Site, change: Change | None) -> None:
+        if change is not None:
+            self.planned.append(change)
+            return
+        for scope in site.place.scope.functions():
+            for bindings in scope.bindings.values():
+                self.unchanged |= {
+                    (site.path, binding.arg.lineno) for binding in bindings if isinstance(binding, Parameter)
+                }
+
+    def _kept(self, changes: list[Change]) -> set[tuple[str, int]]:
+        """The handlers that go on to add what is not changed."""
+        return {(c.path, c.parameter.lineno) for c in changes} & self.unchanged
+
+    def _findings(self, found: Gathered) -> list[Finding]:
+        made: list[Finding] = []
+        site = found.view.site
+        for rule in FINDINGS:
+            for hit in rule.of_site(found.view) if rule.of_site is not None else ():
+                finding = Finding(hit.path or site.path, hit.line, rule.code, hit.reason)
+                if not self.config.ignores(rule.code, finding.path) and finding not in made:
+                    made.append(finding)
+        return made
+
+    def _file(self, module: Module, suppressions: Suppressions) -> None:
+        found = [
+            Finding(module.rel, line, code, reason) for line, code, reason in answers(self.gatherer, module)
+        ]
+        if CANDIDATE.search(module.text):
+            view = FileView(self.tree, module, places(self.tree, module), self.names, self.finder, [])
+            for rule in FINDINGS:
+                hits = rule.of_file(view) if rule.of_file is not None else ()
+                found += [Finding(module.rel, hit.line, rule.code, hit.reason) for hit in hits]
+        self.report.findings += [
+            each
+            for each in found
+            if not self.config.ignores(each.code, each.path)
+            and suppressions.reason(each.line, {each.code}) is None
+        ]

@@ -1,0 +1,224 @@
+"""Follow a site's callee inside the tree, to depth 3, and let the rules look at what it reaches."""
+
+from __future__ import annotations
+
+import ast
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from twolane.check.body import Body, Call
+from twolane.check.callers import Callers
+from twolane.check.names import Names
+from twolane.check.neutral import is_neutral, reads_by_name
+from twolane.check.places import places
+from twolane.check.refs import Cls, Func, Ref
+from twolane.check.routes import Route, func_of, route_of
+from twolane.check.rule import Evidence, Rule, SiteView, shown
+from twolane.check.rules import EVIDENCE
+from twolane.check.rules.mail import sends_mail
+from twolane.check.scopes import child, module_scope
+from twolane.check.server_limits import Limit
+from twolane.check.sites import Site
+from twolane.check.words import dotted
+
+DEEPEST = 3
+"""Calls that are followed, one inside the other: a fourth step finds 3 % more."""
+MOST_BODIES = 60
+_BY_NAME = frozenset(["TL203", "TL204", "TL206", "TL210"])
+"""Rules that take a function of the tree at its word: nothing in a cache's own code says that it is one."""
+_GENERAL = frozenset("run start main handle process execute call update send delete close open stop".split())  # noqa: SIM905
+
+
+@dataclass(eq=False)
+class Gathered:
+    """What was found about one site.
+
+    Attributes:
+        view: the site, its handlers, and the functions it reaches.
+        body: evidence in what the task does.
+        site: evidence at the site.
+        unknown: calls that nobody can follow from the code.
+        stub: the task does nothing yet.
+    """
+
+    view: SiteView
+    body: list[tuple[Rule, Evidence]] = field(default_factory=list[tuple[Rule, Evidence]])
+    site: list[tuple[Rule, Evidence]] = field(default_factory=list[tuple[Rule, Evidence]])
+    unknown: list[Evidence] = field(default_factory=list[Evidence])
+    stub: bool = False
+
+
+class Gatherer:
+    """Gathers evidence, site by site."""
+
+    def __init__(self, names: Names, callers: Callers, limits: list[Limit] | None = None) -> None:
+        self.names = names
+        self.callers = callers
+        self.limits = limits or []
+        self._bodies: dict[tuple[str, int, int], Body] = {}
+
+    def forget(self) -> None:
+        """Let go of the bodies that are remembered: each holds the syntax tree of its module."""
+        self._bodies.clear()
+
+    def gather(self, site: Site) -> Gathered:
+        """All evidence about a site."""
+        scope = site.place.scope
+        call = Call(site.place.call, site.callee, site.args, site.keywords, scope, self.names)
+        view = SiteView(site, self.names, self.callers, call=call, limits=self.limits)
+        view.routes = [(route, self._body(route.func)) for route in self._routes(site)]
+        view.around = None if site.func is None else self._body(site.func)
+        found = Gathered(view)
+        roots = list(self._roots(site, call))
+        if roots:
+            view.root = self._body(roots[0])
+            found.stub = view.root.is_stub
+        self._follow(roots, found)
+        if not roots:
+            self._claim(call, 0, found)
+        for rule in EVIDENCE:
+            if rule.of_site is not None:
+                for hit in rule.of_site(view):
+                    found.site.append((rule, rule.evidence(hit, site.path)))
+        return found
+
+    def _routes(self, site: Site) -> Iterator[Route]:
+        if site.func is None:
+            return
+        for func in self.callers.around(site.func):
+            route = route_of(func, places(self.names.tree, func.module))
+            if route is not None:
+                yield route
+                return
+        outermost = self.callers.around(site.func)[-1]
+        for place in self.callers.of(outermost)[:5]:
+            caller = func_of(next(place.scope.functions(), place.scope))
+            if caller is not None:
+                route = route_of(caller, places(self.names.tree, caller.module))
+                if route is not None:
+                    yield route
+
+    def _roots(self, site: Site, call: Call) -> Iterator[Func]:
+        """What runs later: the callee, what a wrapper's callers hand over, what a wrapper is given."""
+        found = self._function(call.ref)
+        if found is None and (call.ref is None or site.passed):
+            found = self._sole(call)
+        if found is not None:
+            yield found
+        for given, scope in site.passed:
+            other = self._function(self.names.ref(given, scope))
+            if other is not None:
+                yield other
+        yield from call.argument_refs()
+
+    def _body(self, func: Func) -> Body:
+        if func.key not in self._bodies:
+            self._bodies[func.key] = Body(func, self.names)
+        return self._bodies[func.key]
+
+    def _function(self, ref: Ref | None) -> Func | None:
+        if isinstance(ref, Func):
+            return ref
+        if isinstance(ref, Cls):
+            found = self.names.member(ref, "__init__")
+            return found if isinstance(found, Func) else None
+        return None
+
+    def _sole(self, call: Call) -> Func | None:
+        """A method of something unknown, where the tree has only one of that name."""
+        name = call.name
+        if name in _GENERAL or len(name) < 5 or not isinstance(call.func, ast.Attribute):  # noqa: PLR2004
+            return None
+        paths = self.names.tree.defining(name)
+        if len(paths) != 1:
+            return None
+        module = self.names.tree.modules[paths[0]]
+        scope = module_scope(self.names.tree, module)
+        for bindings in scope.bindings.values():
+            for binding in bindings:
+                if isinstance(binding, ast.ClassDef):
+                    cls = Cls(module, binding, scope)
+                    for method in binding.body:
+                        if (
+                            isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef))
+                            and method.name == name
+                        ):
+                            return Func(module, method, child(scope, binding), cls)
+        return None
+
+    def _follow(self, roots: list[Func], found: Gathered) -> None:
+        seen = {root.key for root in roots}
+        waiting = deque((root, 0) for root in roots)
+        while waiting and len(found.view.bodies) < MOST_BODIES:
+            func, depth = waiting.popleft()
+            body = self._body(func)
+            found.view.bodies.append((body, depth))
+            for rule in EVIDENCE:
+                if rule.of_body is not None:
+                    found.body += [(rule, rule.evidence(hit, body.module.rel)) for hit in rule.of_body(body)]
+            for call in body.calls:
+                for further in self._look(call, body, depth, found):
+                    if further.key not in seen:
+                        seen.add(further.key)
+                        waiting.append((further, depth + 1))
+
+    def _look(self, call: Call, body: Body, depth: int, found: Gathered) -> Iterator[Func]:
+        """Claim a call by a rule, or say which functions to follow."""
+        inside = call.ref
+        if inside is None and not is_neutral(call):
+            inside = self._sole(call)
+        if isinstance(inside, Func):
+            if _is_within(inside, body.func):
+                return
+            if self._claimed(call, found, only=_BY_NAME) or sends_mail(call):
+                return
+            if _is_abstract(inside):
+                reason = f"which code this is depends on the object: {shown(call.func)}"
+                found.unknown.append(Evidence(call.module.rel, call.line, "TL000", reason))
+                self._claimed(call, found)
+                return
+            if depth < DEEPEST:
+                yield inside
+                yield from call.argument_refs()
+                return
+        self._claim(call, depth, found)
+        if depth < DEEPEST and call.outside:
+            yield from call.argument_refs()
+
+    def _claim(self, call: Call, depth: int, found: Gathered) -> None:
+        if sends_mail(call) or self._claimed(call, found):
+            return
+        if isinstance(call.ref, Func) and depth >= DEEPEST and reads_by_name(call.name):
+            return
+        if not is_neutral(call):
+            reason = f"cannot be followed from here: {shown(call.func)}"
+            found.unknown.append(Evidence(call.module.rel, call.line, "TL000", reason))
+
+    def _claimed(self, call: Call, found: Gathered, only: frozenset[str] | None = None) -> bool:
+        for rule in EVIDENCE:
+            if rule.of_call is None or (only is not None and rule.code not in only):
+                continue
+            reason = rule.of_call(call)
+            if reason is not None:
+                found.body.append(
+                    (rule, Evidence(call.module.rel, call.line, rule.code, reason, rule.weight))
+                )
+                return True
+        return False
+
+
+def _is_abstract(func: Func) -> bool:
+    """Whether another class has the code: an abstract method, or one that only raises NotImplementedError."""
+    if isinstance(func.node, ast.Lambda) or func.owner is None:
+        return False
+    if any(dotted(each).endswith("abstractmethod") for each in func.node.decorator_list):
+        return True
+    body = [e for e in func.node.body if not (isinstance(e, ast.Expr) and isinstance(e.value, ast.Constant))]
+    return all(isinstance(each, (ast.Pass, ast.Raise)) for each in body)
+
+
+def _is_within(inner: Func, outer: Func) -> bool:
+    """Whether a function is defined in another, whose body it is part of."""
+    start, end = outer.node.lineno, outer.node.end_lineno or outer.node.lineno
+    return inner.module is outer.module and start < inner.node.lineno <= end

@@ -1,0 +1,91 @@
+"""TL204: the task fills or empties a cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from twolane.check.body import Call
+from twolane.check.rule import Hit, Rule, SiteView, shown
+from twolane.check.words import dotted, words
+
+_CACHES = frozenset("cache cached caches caching memo redis lru prefetch prewarm warmup".split())  # noqa: SIM905
+_OPERATIONS = frozenset(
+    [
+        "set",
+        "setex",
+        "set_many",
+        "delete",
+        "delete_many",
+        "delete_pattern",
+        "invalidate",
+        "clear",
+        "refresh",
+        "expire",
+        "hset",
+        "hdel",
+        "incr",
+        "pop",
+        "warm",
+        "flush",
+        "update",
+        "put",
+        "store",
+        "reset",
+        "evict",
+        "purge",
+        "add",
+        "save",
+        "unlink",
+        "flushdb",
+        "touch",
+        "mset",
+    ]
+)
+
+
+def _caches(call: Call) -> str | None:
+    if call.makes:
+        return None
+    if call.words & (_CACHES - {"redis"}) and not call.verb.startswith("get"):
+        return f"is about a cache: {shown(call.node)}"
+    if call.receiver & _CACHES and (call.name in _OPERATIONS or call.verb in _OPERATIONS):
+        return f"is about a cache: {shown(call.node)}"
+    return None
+
+
+def _named(view: SiteView) -> Iterator[Hit]:
+    if set(words(dotted(view.site.callee).rpartition(".")[2])) & (_CACHES - {"redis"}):
+        yield Hit(view.site.line, f"fills or empties a cache, by its name: {view.site.called}")
+
+
+RULE = Rule(
+    code="TL204",
+    title="fills or empties a cache",
+    says="background",
+    weight=3,
+    reason=(
+        "What is missing in a cache is computed again, and what is old in it runs out. That is what makes it a cache. "
+        "Rows that happen to lie in the cache's server, such as the state of a job, are no cache (TL102)."
+    ),
+    bad="""
+def finish(order_id: int, db: Session) -> None:
+    cache.delete(f"order:{order_id}")
+    db.add(Shipment(order_id=order_id))
+    db.commit()
+
+@app.post("/orders/{order_id}/ship")
+def ship(order_id: int, background_tasks: BackgroundTasks):
+    background_tasks.add_task(finish, order_id, SessionLocal())
+""",
+    good="""
+def forget(order_id: int) -> None:
+    cache.delete(f"order:{order_id}")
+
+@app.put("/orders/{order_id}")
+def change(order_id: int, background_tasks: BackgroundTasks):
+    orders.change(order_id)
+    background_tasks.add_task(forget, order_id)
+""",
+    of_call=_caches,
+    of_site=_named,
+)

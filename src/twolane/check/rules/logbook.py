@@ -1,0 +1,118 @@
+"""TL210: the task keeps a log, a trace or a history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from twolane.check.body import Call
+from twolane.check.rule import Hit, Rule, SiteView, shown
+from twolane.check.words import words
+
+_BOOKS = frozenset(
+    [
+        "log",
+        "logs",
+        "trace",
+        "traces",
+        "tracing",
+        "history",
+        "histories",
+        "activity",
+        "activities",
+        "steps",
+        "debug",
+        "seen",
+        "visit",
+        "visits",
+        "view",
+        "views",
+        "access",
+    ]
+)
+_KEEPS = frozenset(
+    [
+        "log",
+        "record",
+        "save",
+        "write",
+        "add",
+        "store",
+        "create",
+        "update",
+        "insert",
+        "track",
+        "touch",
+        "append",
+        "increment",
+    ]
+)
+_NOT = frozenset(
+    [
+        "in",
+        "out",
+        "off",
+        "user",
+        "login",
+        "logout",
+        "upload",
+        "chat",
+        "message",
+        "conversation",
+        "catalog",
+        "dialog",
+        "blog",
+        "file",
+        "files",
+        "job",
+        "step",
+        "material",
+    ]
+)
+
+
+def _is_book(name: tuple[str, ...]) -> bool:
+    return bool(name[:1]) and name[0] in _KEEPS and bool(set(name) & _BOOKS) and not set(name[1:]) & _NOT
+
+
+def _keeps(call: Call) -> str | None:
+    if call.makes or not _is_book(words(call.name)) or call.name == "log":
+        return None
+    return f"keeps a log: {shown(call.node)}"
+
+
+def _named(view: SiteView) -> Iterator[Hit]:
+    name = view.root.func.name if view.root is not None else view.site.called.rpartition(".")[2]
+    if _is_book(words(name)) or {"steps", "trace", "traces"} & set(words(name)):
+        yield Hit(view.site.line, f"keeps a log or a trace, by its name: {name}")
+
+
+RULE = Rule(
+    code="TL210",
+    title="keeps a log, a trace or a history",
+    says="background",
+    weight=3,
+    reason=(
+        "A trace for debugging, a list of visits, a last-seen time: a gap in it is found by nobody. An audit trail that a "
+        "law asks for is another thing, and is not taken for one of these."
+    ),
+    bad="""
+def save_order(order: dict) -> None:
+    db.orders.insert_one(order)
+
+@app.post("/orders")
+def create(order: dict, background_tasks: BackgroundTasks):
+    background_tasks.add_task(save_order, order)
+""",
+    good="""
+def save_trace(trace: dict) -> None:
+    db.traces.insert_one(trace)
+
+@app.post("/ask")
+def ask(question: str, background_tasks: BackgroundTasks):
+    found = answer(question)
+    background_tasks.add_task(save_trace, {"question": question})
+    return found
+""",
+    of_call=_keeps,
+    of_site=_named,
+)

@@ -1,0 +1,101 @@
+"""TL206: the task counts something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from twolane.check.body import Call
+from twolane.check.rule import Hit, Rule, SiteView, shown
+from twolane.check.words import dotted, words
+
+_COUNTS = frozenset(
+    [
+        "telemetry",
+        "analytics",
+        "metric",
+        "metrics",
+        "statistic",
+        "statistics",
+        "stats",
+        "posthog",
+        "segment",
+        "mixpanel",
+        "amplitude",
+        "plausible",
+        "statsd",
+        "prometheus",
+        "usage",
+        "pageview",
+        "heartbeat",
+        "langfuse",
+        "tracking",
+        "beacon",
+    ]
+)
+_CAPTURES = frozenset(
+    [
+        "track",
+        "capture",
+        "identify",
+        "increment",
+        "incr",
+        "observe",
+        "inc",
+        "record",
+        "report",
+        "send",
+        "log",
+        "count",
+        "gauge",
+        "timing",
+        "update",
+        "register",
+    ]
+)
+
+
+def _counts(call: Call) -> str | None:
+    if call.makes:
+        return None
+    if (call.words | call.receiver) & _COUNTS and call.verb in _CAPTURES:
+        return f"counts something: {shown(call.node)}"
+    if call.name in ("track_event", "capture_event", "track_usage", "record_metric", "log_event"):
+        return f"counts something: {shown(call.node)}"
+    return None
+
+
+def _named(view: SiteView) -> Iterator[Hit]:
+    name = words(dotted(view.site.callee).rpartition(".")[2])
+    if set(name) & (_COUNTS - {"usage", "segment", "tracking"}) or name[:1] == ("track",):
+        yield Hit(view.site.line, f"counts something, by its name: {view.site.called}")
+
+
+RULE = Rule(
+    code="TL206",
+    title="counts something",
+    says="background",
+    weight=3,
+    reason=(
+        "Analytics, metrics, usage statistics: one event more or less changes no decision. Usage that is billed is no "
+        "statistic (TL113)."
+    ),
+    bad="""
+def used(customer_id: int, tokens: int) -> None:
+    billing.record_usage(customer_id, tokens)
+    billing.charge(customer_id, tokens)
+
+@app.post("/ask")
+def ask(customer_id: int, background_tasks: BackgroundTasks):
+    background_tasks.add_task(used, customer_id, 12)
+""",
+    good="""
+def seen(page: str) -> None:
+    posthog.capture("anonymous", "page", {"page": page})
+
+@app.get("/pages/{page}")
+def show(page: str, background_tasks: BackgroundTasks):
+    background_tasks.add_task(seen, page)
+""",
+    of_call=_counts,
+    of_site=_named,
+)

@@ -1,0 +1,103 @@
+"""Verdicts: no evidence is unsure, and background needs positive proof."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.check.code import sites
+
+HANDLER = """
+@app.get("/x")
+def f(bg: BackgroundTasks):
+    bg.add_task({callee})
+"""
+
+
+def verdict(folder: Path, body: str, callee: str = "work, 1") -> str:
+    (site,) = sites(folder, body + HANDLER.format(callee=callee))
+    assert site.evidence
+    return site.verdict
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("def work(n):\n    pass\n", "unsure"),
+        ("def work(n):\n    '''Implementation would go here.'''\n    return None\n", "unsure"),
+        ("def work(n):\n    JOBS[n]()\n", "unsure"),
+        ("def work(n):\n    getattr(n, 'go')()\n", "unsure"),
+        ("import thelibrary\ndef work(n):\n    thelibrary.frobnicate(n)\n", "unsure"),
+        ("import thelibrary\ndef work(n):\n    os.remove(n)\n    thelibrary.frobnicate(n)\n", "unsure"),
+        ("def work(n):\n    print(n)\n", "background"),
+        ("RESULTS = {}\ndef work(n):\n    RESULTS[n] = n * 2\n    print(n)\n", "unsure"),
+        (
+            "def work(n):\n    try:\n        os.unlink(n)\n    except OSError:\n        logger.warning('gone')\n",
+            "background",
+        ),
+        (
+            "def work(n):\n    db.query(User).filter(User.id == n).all()\n    ws.broadcast('changed')\n",
+            "background",
+        ),
+        (
+            "def work(n):\n    db.query(User).filter(User.id == n).delete()\n    ws.broadcast('changed')\n",
+            "queue",
+        ),
+        ("def work(n):\n    db.execute('select * from a')\n    sio.emit('a')\n", "background"),
+        ("def work(n):\n    db.execute('insert into a values (1)')\n    sio.emit('a')\n", "queue"),
+    ],
+)
+def test_a_body(tmp_path: Path, body: str, expected: str) -> None:
+    assert verdict(tmp_path, body) == expected
+
+
+@pytest.mark.parametrize(
+    ("callee", "expected"),
+    [
+        ("os.remove, 'a'", "background"),
+        ("requests.post, 'https://example.org'", "queue"),
+        ("subprocess.run, ['a']", "queue"),
+        ("unknown_name, 1", "unsure"),
+    ],
+)
+def test_a_callee_outside_of_the_tree_is_judged_by_a_table(
+    tmp_path: Path, callee: str, expected: str
+) -> None:
+    assert verdict(tmp_path, "", callee) == expected
+
+
+MAIL = (
+    "def send_email(to, template):\n    with smtplib.SMTP('m') as s:\n        s.sendmail('a', to, template)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("welcome.html", "background"),
+        ("newsletter.html", "background"),
+        ("unsubscribe.html", "background"),
+        ("password_reset.html", "queue"),
+        ("team-invitation.html", "queue"),
+        ("welcome-verify.html", "queue"),
+        ("a.html", "queue"),
+    ],
+)
+def test_the_words_of_a_mail_decide(tmp_path: Path, template: str, expected: str) -> None:
+    assert verdict(tmp_path, MAIL, f'send_email, "a", "{template}"') == expected
+
+
+def test_the_author_may_say_so(tmp_path: Path) -> None:
+    text = "def work():\n    session.commit()\n@app.get('/x')\ndef f(bg: BackgroundTasks):\n    # we don't care if it finishes\n    bg.add_task(work)\n"
+    (site,) = sites(tmp_path, text)
+    assert (site.verdict, site.code) == ("background", "TL208")
+    assert "we don't care if it finishes" in site.evidence[0].reason
+
+
+def test_evidence_is_a_place_and_a_reason(tmp_path: Path) -> None:
+    (site,) = sites(
+        tmp_path, "def work():\n    session.commit()\n" + HANDLER.format(callee="work"), jobs="x = 1\n"
+    )
+    assert site.evidence[0].path == "main.py"
+    assert site.evidence[0].reason == "writes to the database: session.commit()"
