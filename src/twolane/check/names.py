@@ -7,10 +7,10 @@ assignments disagree the first that can be resolved is taken, and what cannot be
 from __future__ import annotations
 
 import ast
-import builtins
 import sys
 from collections.abc import Iterator
 
+from twolane.check.plain import FLUENT, WRAPPERS, YIELDED, builtin, given, is_static
 from twolane.check.refs import Cls, Ext, Func, Inst, Mod, Ref
 from twolane.check.scopes import (
     Binding,
@@ -27,23 +27,6 @@ from twolane.check.tree import Module, Tree, parse
 
 DEEPEST = 14
 """Steps of one resolution: a chain of names that is longer is given up."""
-
-_WRAPPERS = frozenset(
-    [
-        "functools.partial",
-        "functools.wraps",
-        "copy.copy",
-        "copy.deepcopy",
-        "typing.cast",
-        "contextvars.copy_context.run",
-    ]
-)
-_FLUENT = frozenset(
-    ["Optional", "Annotated", "Union", "Awaitable", "Coroutine", "ClassVar", "Final", "Required"]
-)
-_YIELDED = frozenset(
-    ["Generator", "AsyncGenerator", "Iterator", "AsyncIterator", "Iterable", "AsyncIterable"]
-)
 
 
 class Names:
@@ -93,7 +76,7 @@ class Names:
         at = scope
         while (at.is_class and at is not scope) or name not in at.bindings:
             if at.parent is None:
-                return self._starred(name, at, depth + 1) or _builtin(name)
+                return self._starred(name, at, depth + 1) or builtin(name)
             at = at.parent
         return self._bound(at.bindings[name], at, name, depth + 1)
 
@@ -187,7 +170,7 @@ class Names:
             if found is not None:
                 return found
         for statement in statements(func.node.body):
-            value = _given(statement)
+            value = given(statement)
             if value is not None and (found := self.ref(value, inner, depth + 1)) is not None:
                 return found
         return None
@@ -268,7 +251,7 @@ class Names:
 
     def _parameter(self, parameter: Parameter, scope: Scope, depth: int) -> Ref | None:
         parent = scope.parent
-        if parameter.first and parent is not None and parent.is_class and not _is_static(scope.node):
+        if parameter.first and parent is not None and parent.is_class and not is_static(scope.node):
             if isinstance(parent.node, ast.ClassDef) and parent.parent is not None:
                 cls = Cls(parent.module, parent.node, parent.parent)
                 return cls if parameter.arg.arg == "cls" else Inst(cls)
@@ -299,7 +282,7 @@ class Names:
     def _called(self, call: ast.Call, scope: Scope, depth: int) -> Ref | None:
         func = self.ref(call.func, scope, depth + 1)
         match func:
-            case Ext(dotted=dotted) if dotted in _WRAPPERS and call.args:
+            case Ext(dotted=dotted) if dotted in WRAPPERS and call.args:
                 inner = call.args[1] if dotted == "typing.cast" and len(call.args) > 1 else call.args[0]
                 return self.ref(inner, scope, depth + 1)
             case Ext(dotted="super"):
@@ -346,7 +329,7 @@ class Names:
     def _subscripted(self, value: ast.expr, inner: ast.expr, scope: Scope, depth: int) -> Ref | None:
         last = value.attr if isinstance(value, ast.Attribute) else getattr(value, "id", "")
         elements = inner.elts if isinstance(inner, ast.Tuple) else [inner]
-        if last in _FLUENT or last in _YIELDED:
+        if last in FLUENT or last in YIELDED:
             if last == "Coroutine":
                 elements = elements[-1:]
             for element in elements if last == "Union" else elements[:1]:
@@ -402,25 +385,3 @@ class Names:
             if found is not None:
                 return found
         return None
-
-
-def _is_static(node: ast.AST) -> bool:
-    decorators = getattr(node, "decorator_list", [])
-    return any(isinstance(each, ast.Name) and each.id == "staticmethod" for each in decorators)
-
-
-def _given(statement: ast.stmt) -> ast.expr | None:
-    match statement:
-        case ast.Return(value=value):
-            return value
-        case ast.Expr(value=ast.Yield(value=value)):
-            return value
-        case _:
-            return None
-
-
-def _builtin(name: str) -> Ref | None:
-    return Ext(name) if name in _BUILTINS else None
-
-
-_BUILTINS = frozenset(dir(builtins))
