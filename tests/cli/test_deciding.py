@@ -38,12 +38,19 @@ def test_filters(shop: Shop, filters: list[str], found: set[str]) -> None:
     assert listed(shop, *filters) == found
 
 
-@pytest.mark.parametrize("when", ["yesterday", "5 parsecs", "1e9d", "99999-01-01", ""])
+@pytest.mark.parametrize(
+    "when", ["yesterday", "5 parsecs", "1e9d", "99999-01-01", "9999-12-31T23:59-14:00", ""]
+)
 def test_a_time_that_is_none(shop: Shop, when: str) -> None:
     told = shop.run("dead", "list", "--since", when)
     assert told.code == 2
     assert "--since takes a time such as" in told.err
     assert "Traceback" not in told.err
+
+
+def test_filters_are_written_down_as_they_are_typed(shop: Shop) -> None:
+    shop.run("dead", "discard", "--all-matching", "--error", "ORDER 7", "--yes")
+    assert shop.run("dead", "log", "--json").json[0]["which"] == "--error 'ORDER 7'"
 
 
 def test_a_reason_that_is_none(shop: Shop) -> None:

@@ -245,6 +245,7 @@ class TestFinding:
             (Matching(error="keyerror"), ["other"]),
             (Matching(error="%_"), ["other"]),
             (Matching(error="Ä"), ["again", "seats"]),
+            (Matching(error="ä"), ["again", "seats"]),
             (Matching(error="no such thing"), []),
             (Matching(task="app:work", error="7"), ["again"]),
         ],

@@ -11,6 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from twolane.engine.masking import MASK, Masker, holds_mask, is_secret_name
+from twolane.values.fingerprint import headline
+from twolane.values.outcome import Failure
 
 SECRET_NAMES = [
     "password", "user_password", "passwordHash", "PASSWORD", "passwd", "pwd", "secret", "clientSecret", "token",
@@ -93,6 +95,15 @@ class TestArguments:
 
     def test_what_a_secret_of_bytes_stands_for(self) -> None:
         assert Masker({"data": "aHVudGVyMg=="}, ["data"]).text("bad: hunter2") == f"bad: {MASK}"
+
+    def test_one_of_several_lines_that_was_put_in_one(self) -> None:
+        assert Masker({"token": "abcd\n  efgh"}).text("bad: abcd efgh") == f"bad: {MASK}"
+
+    def test_one_that_a_headline_was_clipped_in(self) -> None:
+        failure = Failure("ValueError", f"{'x' * 470} hunter2-hunter2-hunter2 is wrong")
+        told = Masker({"password": "hunter2-hunter2-hunter2"}).headline(headline(failure))
+        assert "hunter2" not in told
+        assert told.endswith(f"x {MASK}")
 
     @pytest.mark.parametrize("secret", ["", "a", "12", "abc"])
     def test_a_short_one_is_not_looked_for_in_texts(self, secret: str) -> None:

@@ -35,6 +35,25 @@ class TestLife:
 
         asyncio.run(main())
 
+    def test_its_log_shows_no_secrets_nor_control_characters(
+        self, tasks: Tasks, work: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        @tasks.task(if_lost="alert", name="login", max_attempts=2, backoff=Backoff(base_s=0))
+        async def login(password: str) -> None:
+            raise ValueError(f"refused:\x1b[31m {password}\nis wrong")
+
+        async def main() -> None:
+            async with work(poll_s=OFTEN_S) as worker:
+                await worker.send(login, "hunter2-hunter2")
+                await worker.steps.until("settled", 2)
+
+        asyncio.run(main())
+
+        for became in ("failed (ValueError: refused: [31m [masked] is wrong)", "is dead (attempts_exhausted"):
+            assert became in caplog.text
+        assert "hunter2" not in caplog.text
+        assert "\x1b" not in caplog.text
+
     def test_goes_on_through_a_queue_that_fails_for_a_while(
         self,
         tasks: Tasks,

@@ -178,6 +178,7 @@ def test_each_index_of_messages_is_used_by_something(house: House, statements: s
 
 def _steps(path: Path, statements: set[str] | list[str]) -> Iterator[tuple[str, str]]:
     connection = sqlite3.connect(path)
+    connection.create_function("folded", 1, str)  # a plan depends on its name only
     try:
         for statement in statements:
             if re.match(r"\s*(SELECT|WITH|UPDATE|INSERT|DELETE)", statement):

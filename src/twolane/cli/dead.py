@@ -95,7 +95,7 @@ def find_letter(records: Records, message_id: str) -> DeadLetter:
 
 def _list_groups(records: Records, which: Matching, limit: int, *, as_json: bool) -> None:
     groups = [
-        replace(group, error=Masker.of(records.body(group.id)).text(group.error))
+        replace(group, error=Masker.of(records.body(group.id)).headline(group.error))
         for group in records.dead_groups(which, limit=limit)
     ]
     if as_json:

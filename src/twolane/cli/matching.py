@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from datetime import UTC, datetime
 from typing import Annotated
@@ -72,7 +73,10 @@ def described(which: Matching) -> str:
         "--since": _iso(which.since),
         "--until": _iso(which.until),
     }
-    return " ".join(f"{name} {value}" for name, value in given.items() if value is not None) or "all"
+    return (
+        " ".join(f"{name} {shlex.quote(value)}" for name, value in given.items() if value is not None)
+        or "all"
+    )
 
 
 def _iso(epoch_s: float | None) -> str | None:
@@ -86,6 +90,8 @@ def _moment(text: str | None, now: float, option: str) -> float | None:
         return max(0.0, now - float(length[1]) * _UNITS_S[length[2]])
     try:
         moment = datetime.fromisoformat(text.strip())
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        found = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        _iso(found)  # what cannot be written down is no time: the year 9999 may end later elsewhere
     except (ValueError, OverflowError):
         raise UsageError(f"{option} takes {_TIME_HELP}; not {text!r}") from None
+    return found

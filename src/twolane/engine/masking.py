@@ -15,6 +15,7 @@ from typing import Any, cast
 from urllib.parse import quote, quote_plus
 
 from twolane.values.errors import EnvelopeError
+from twolane.values.fingerprint import MAX_HEADLINE_CHARS
 from twolane.values.message import SECRETS, decode
 
 MASK = "[masked]"
@@ -70,8 +71,8 @@ class Masker:
     def __init__(self, args: Mapping[str, Any] | None = None, secrets: Collection[str] = ()) -> None:
         self.secrets = frozenset(secrets)
         literals = {each for value in self._hidden(args or {}) for each in _literals(value)}
-        found = sorted((each for each in literals if len(each) >= MIN_CHARS), key=len, reverse=True)
-        self._literal = re.compile("|".join(map(re.escape, found))) if found else None
+        self._found = sorted((each for each in literals if len(each) >= MIN_CHARS), key=len, reverse=True)
+        self._literal = re.compile("|".join(map(re.escape, self._found))) if self._found else None
         self.args = None if args is None else self._masked(args, self.secrets)
 
     @classmethod
@@ -90,6 +91,17 @@ class Masker:
         text = _URL.sub(rf"\g<scheme>{MASK}@", text)
         text = "".join(_pairs_masked(text))
         return _KNOWN.sub(MASK, _BEARER.sub(rf"\g<kind> {MASK}", text))
+
+    def headline(self, text: str) -> str:
+        """An error's one line without secrets; where it was clipped, without the beginning of one at its end."""
+        if len(text) >= MAX_HEADLINE_CHARS:
+            for secret in self._found:
+                most = min(len(secret), len(text))
+                cut = next((n for n in range(most, MIN_CHARS - 1, -1) if text.endswith(secret[:n])), 0)
+                if cut:
+                    text = text[:-cut] + MASK
+                    break
+        return self.text(text)
 
     def value(self, value: Any) -> Any:
         """A JSON value without secrets."""
@@ -152,14 +164,14 @@ def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _literals(value: Any) -> Iterator[str]:
-    """How a secret may turn up in a text: as it is, escaped, quoted for a URL, or decoded."""
+    """How a secret may turn up in a text: as it is, in one line, escaped, quoted for a URL, or decoded."""
     if isinstance(value, Mapping):
         value = list(cast("Mapping[str, Any]", value).values())
     if isinstance(value, list):
         for each in cast("Sequence[Any]", value):
             yield from _literals(each)
     elif isinstance(value, str):
-        yield from (value, repr(value)[1:-1], json.dumps(value)[1:-1])
+        yield from (value, " ".join(value.split()), repr(value)[1:-1], json.dumps(value)[1:-1])
         with_marks = value.encode("utf-8", "backslashreplace").decode()
         yield from (quote(with_marks, safe=""), quote(with_marks), quote_plus(with_marks))
         yield from _decoded(value)

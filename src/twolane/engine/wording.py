@@ -46,7 +46,7 @@ def about_death(letter: DeadLetter, because: str = "", address: str = "") -> Mes
     lines = [f"message {record.id}, queue {record.queue}, sent {when(record.sent_at)}"]
     if letter.attempts:
         last = letter.attempts[-1]
-        lines.append(f"attempt {last.number}: {one_line(headline(last.failure), masker)}")
+        lines.append(f"attempt {last.number}: {one_line(masker.headline(headline(last.failure)))}")
         if at := where(last.failure.traceback):
             lines.append(f"at {one_line(at, masker)}")
     if len(letter.attempts) > 1:
@@ -119,7 +119,9 @@ def one_line(text: str, masker: Masker = _PLAIN) -> str:
         text: what somebody else wrote.
         masker: of the message it is about, which knows the secrets among its arguments.
     """
-    return clipped(_CALLS.sub(r"\g<0> ", masker.text(printable(text[:MAX_TEXT_CHARS]))), MAX_LINE_CHARS)
+    return clipped(
+        _CALLS.sub(r"\g<0> ", masker.text(printable(masker.text(text[:MAX_TEXT_CHARS])))), MAX_LINE_CHARS
+    )
 
 
 def printable(text: str) -> str:
@@ -156,7 +158,7 @@ def _of_kind(kind: OwedKind, because: Because, masker: Masker) -> list[str]:
     if kind.notice:
         return [f"{one_line(kind.error)} ({since})"]
     lines = [
-        f"{kind.count:,} x {one_line(kind.task) or '(unreadable)'}: {kind.reason}: {one_line(kind.error, masker)}"
+        f"{kind.count:,} x {one_line(kind.task) or '(unreadable)'}: {kind.reason}: {one_line(masker.headline(kind.error))}"
     ]
     lines.append(
         f"    {since}, the last {when(kind.last_at)}; twolane dead list --fingerprint {kind.fingerprint}"

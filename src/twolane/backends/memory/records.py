@@ -57,7 +57,7 @@ class Row:
         return (
             which.task in (None, self.record.task)
             and which.reason in (None, self.record.reason)
-            and (which.error is None or _ascii_lower(which.error) in _ascii_lower(headline(self.failure())))
+            and (which.error is None or which.error.casefold() in headline(self.failure()).casefold())
             and which.fingerprint in (None, self.fingerprint())
             and (which.since is None or died_at >= which.since)
             and (which.until is None or died_at < which.until)
@@ -209,10 +209,6 @@ class MemoryRecords:
     def blobs_in_use(self) -> frozenset[str]:
         with self._lock:
             return frozenset(key for row in self._rows.values() for key in row.message.blobs)
-
-
-def _ascii_lower(text: str) -> bytes:
-    return text.encode("utf-8", "backslashreplace").lower()
 
 
 def _group(rows: list[Row], kind: str) -> DeadGroup:

@@ -79,6 +79,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     connection = _connect(path, "ro")
     try:
         _configure(connection)
+        connection.create_function("folded", 1, _folded, deterministic=True)
         connection.execute("PRAGMA query_only = ON")
         schema.require_current(connection, path)
     except (sqlite3.Error, QueueError) as error:
@@ -113,6 +114,11 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         raise explain(error, path) from error
     connection.text_factory = _text
     return connection
+
+
+def _folded(text: str | None) -> str | None:
+    """Text for comparing upper with lower case in every script: SQLite's own knows ASCII only."""
+    return None if text is None else text.casefold()
 
 
 def _keep_log(connection: sqlite3.Connection, path: Path) -> None:

@@ -78,7 +78,7 @@ def _condition(which: Matching) -> tuple[str, dict[str, Any]]:
     conditions = {
         "task": "task = :task",
         "reason": "reason = :reason",
-        "error": "instr(lower(error), lower(:error))",
+        "error": "instr(folded(error), folded(:error))",
         "fingerprint": "fingerprint = :fingerprint",
         "since": "finished_at >= :since",
         "until": "finished_at < :until",
