@@ -32,13 +32,20 @@ class Capabilities:
         durable: L1: what `Send` answered survives a kill of the process and a loss of power.
         detects_stale: L4: a stale receipt settles nothing.
         release_is_free: L7: a release uses up no attempt.
-        knows_crashes: a worker's death is noticed at once, and told apart from a lost lease.
+        knows_crashes: a worker's death is noticed at once, and told apart from a lost lease; what it ran are
+            suspects then.
+        selects_tasks: `Receive` hands out messages of the tasks it names only; else whatever comes next.
+        foresees: `next_visible_at` knows; else what becomes visible is told by `listen` or found by a receive.
+        prunes: `Prune` forgets finished records; else they expire by themselves.
     """
 
     durable: bool
     detects_stale: bool
     release_is_free: bool
     knows_crashes: bool
+    selects_tasks: bool = True
+    foresees: bool = True
+    prunes: bool = True
 
 
 @dataclass(frozen=True, slots=True)

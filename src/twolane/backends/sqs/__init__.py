@@ -1,0 +1,7 @@
+"""A queue on Amazon SQS with a state store beside it. Floor 3: knows the contracts, not the engine."""
+
+from twolane.backends.sqs.addresses import Address, read_address
+from twolane.backends.sqs.queue import SqsQueue
+from twolane.backends.sqs.records import StateRecords
+
+__all__ = ["Address", "SqsQueue", "StateRecords", "read_address"]

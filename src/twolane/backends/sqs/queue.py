@@ -1,0 +1,236 @@
+# ruff: noqa: D102 - the contract carries the docstrings
+"""The queue on SQS, with a state store beside it (contracts.queue.Queue).
+
+    sends:        rows -> SendMessageBatch                                                   side by side with
+    settlements:  rows (fenced) -> DeleteMessageBatch, ChangeMessageVisibilityBatch
+    then receive: what the polls have brought -> rows -> deliveries
+
+SQS stores, hides and delivers; who holds a message, how often it was tried and what became of it is in its row.
+A row is written first and SQS is told after: what is lost in between comes again by itself, and its row knows.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from typing import Any
+
+from twolane.backends.aws import Outage, Service
+from twolane.backends.sqs.addresses import Address
+from twolane.backends.sqs.ledger import Ledger
+from twolane.backends.sqs.outbox import Outbox
+from twolane.backends.sqs.polling import Polling
+from twolane.backends.sqs.reaping import Reaping
+from twolane.backends.sqs.receiving import Receiving
+from twolane.backends.sqs.sending import Sending
+from twolane.backends.sqs.settling import Settling
+from twolane.backends.sqs.wires import BATCH_BYTES, Wires
+from twolane.backends.sqs.workers import Workers
+from twolane.contracts import queue as q
+from twolane.contracts.clock import Clock
+from twolane.contracts.state import StateStore
+from twolane.values.errors import QueueError
+
+log = logging.getLogger("twolane.sqs")
+
+MAX_BODY_BYTES = 240 * 1024
+"""Fits one item of DynamoDB and one message of any SQS, wrapped or not; longer arguments go to a blob."""
+KEEP_S = 7 * 86_400.0
+POLL_S = 20.0
+
+_MESSAGES = (
+    q.Extend,
+    q.SaveCheckpoint,
+    q.AckDelivery,
+    q.RetryDelivery,
+    q.WaitDelivery,
+    q.ReleaseDelivery,
+    q.DeadLetterDelivery,
+    q.CancelDelivery,
+    q.CancelMessage,
+    q.Redrive,
+    q.Discard,
+)
+
+
+class SqsQueue:
+    """A queue on SQS and a state store.
+
+    Args:
+        address: which queues.
+        state: where the rows are.
+        clock: the time of leases, delays and records.
+        service: the way to SQS; None: botocore as the environment says.
+        poll_s: how long SQS waits for a message, at most 20 s; 0: a `Receive` asks SQS itself and does not wait.
+        keep_s: how long finished records are kept, in seconds.
+        batch_bytes: how many bytes of bodies one call takes.
+    """
+
+    capabilities = q.Capabilities(
+        durable=True,
+        detects_stale=True,
+        release_is_free=True,
+        knows_crashes=False,
+        selects_tasks=False,
+        foresees=False,
+        prunes=False,
+    )
+    max_body_bytes = MAX_BODY_BYTES
+
+    def __init__(
+        self,
+        address: Address,
+        state: StateStore,
+        *,
+        clock: Clock,
+        service: Service | None = None,
+        poll_s: float = POLL_S,
+        keep_s: float = KEEP_S,
+        batch_bytes: int = BATCH_BYTES,
+    ) -> None:
+        self._service = service or Service("sqs", poll_s=POLL_S)
+        wires = Wires(address, self._service, batch_bytes=batch_bytes)
+        ledger = Ledger(state, clock, keep_s=keep_s)
+        self._state = state
+        self._ledger = ledger
+        self._polls_itself = poll_s == 0
+        self._polling = Polling(wires, poll_s=poll_s, on_arrival=self._wake)
+        self._sending = Sending(ledger, wires, clock, new_token=_token, max_body_bytes=self.max_body_bytes)
+        self._settling = Settling(ledger, wires, self._sending, clock, max_body_bytes=self.max_body_bytes)
+        self._receiving = Receiving(ledger, wires, clock, new_fence=_token)
+        self._reaping = Reaping(ledger, self._settling, clock)
+        self._workers = Workers(state, clock)
+        self._outbox = Outbox(ledger, clock)
+        self._state_outage = Outage("the state store")
+        self._lanes = ThreadPoolExecutor(1, thread_name_prefix="twolane-sqs-sends")
+        self._guard = threading.Lock()
+        self._numbers = count(1)
+        self._listeners: dict[int, Callable[[], None]] = {}
+        self._others: dict[type[q.Entry[Any]], Callable[[Any], Any]] = {
+            q.Receive: self._receive,
+            q.Register: lambda entry: self._workers.register(entry.worker),
+            q.Unregister: self._unregister,
+            q.Reap: self._reap,
+            q.TakeAlerts: self._outbox.take,
+            q.MarkTold: self._outbox.mark,
+            q.Prune: lambda _: 0,  # what is finished expires by itself
+        }
+
+    def start(self) -> None:
+        """Make the clients and see that the state store answers.
+
+        Raises:
+            SettingsError: botocore or a region is missing.
+            QueueError: the store cannot be read.
+        """
+        self._service.start()
+        self._state.read(["start"])
+
+    def flush(self, entries: Sequence[q.Entry[Any]]) -> list[Any]:
+        answers: list[Any] = [None] * len(entries)
+        sends = [number for number, entry in enumerate(entries) if isinstance(entry, q.Send)]
+        about = [number for number, entry in enumerate(entries) if isinstance(entry, _MESSAGES)]
+        sending = self._lanes.submit(self._send, [entries[number] for number in sends]) if sends else None
+        if about:
+            told = self._settling.carry_out([entries[number] for number in about])
+            for number, answer in zip(about, told, strict=True):
+                answers[number] = answer
+        if sending is not None:
+            for number, answer in zip(sends, sending.result(), strict=True):
+                answers[number] = answer
+        for number, entry in enumerate(entries):
+            if not isinstance(entry, (q.Send, *_MESSAGES)):
+                answers[number] = self._carry_out(entry)
+        self._write_counts()
+        if self._polls_itself and self._settling.made_visible:
+            self._wake()
+        self._settling.made_visible = False
+        return answers
+
+    def next_visible_at(self, queues: tuple[str, ...], after: float) -> float | None:
+        del queues, after
+        return None  # a poll is answered as soon as something is visible
+
+    def listen(self, on_visible: Callable[[], None]) -> Callable[[], None]:
+        number = next(self._numbers)
+        with self._guard:
+            self._listeners[number] = on_visible
+        self._polling.open()
+
+        def end() -> None:
+            with self._guard:
+                self._listeners.pop(number, None)
+                left = len(self._listeners)
+            if not left:
+                self._polling.stop()
+
+        return end
+
+    def close(self) -> None:
+        self._polling.finish()
+        self._lanes.shutdown()
+        self._service.close()
+        self._state.close()
+
+    def _wake(self) -> None:
+        with self._guard:
+            listeners = list(self._listeners.values())
+        for on_visible in listeners:
+            on_visible()
+
+    def _send(self, entries: Sequence[Any]) -> list[Any]:
+        answers = self._sending.store([entry.messages for entry in entries])
+        for entry, answer in zip(entries, answers, strict=True):
+            if not isinstance(answer, Exception):
+                self._settling.made_visible |= any(message.delay_s <= 0 for message in entry.messages)
+        return answers
+
+    def _carry_out(self, entry: q.Entry[Any]) -> Any:
+        try:
+            return self._others[type(entry)](entry)
+        except QueueError as error:
+            return error
+
+    def _receive(self, entry: q.Receive) -> tuple[q.Delivery, ...]:
+        if entry.strangers or entry.limit <= 0:
+            return ()  # SQS hands out whatever comes next: a message that nobody knows is met like any other
+        copies = self._polling.take(entry.queues, entry.limit, entry.lease_s)
+        if not copies:
+            return ()
+        deliveries: list[q.Delivery] = []
+        for arrival in self._receiving.hand_out(copies, entry):
+            if arrival.delivery is not None and arrival.written is not None:
+                self._settling.knows(arrival.delivery.receipt, arrival.written)
+                deliveries.append(arrival.delivery)
+        return tuple(deliveries)
+
+    def _unregister(self, entry: q.Unregister) -> None:
+        self._polling.finish()
+        held = self._settling.held_by(entry.worker)
+        self._settling.carry_out([q.ReleaseDelivery(str(receipt)) for receipt in held])
+        self._workers.unregister(entry.worker)
+
+    def _reap(self, entry: q.Reap) -> q.Reaped:
+        del entry
+        try:
+            self._workers.beat()
+            reaped = self._reaping.reap()
+        except QueueError as error:
+            self._state_outage.failed(error)
+            return q.Reaped()
+        self._state_outage.worked()
+        return reaped
+
+    def _write_counts(self) -> None:
+        try:
+            self._ledger.write_counts()
+        except QueueError as error:
+            log.info("the counters could not be written (%s): with the next flush", error)
+
+
+def _token() -> str:
+    return secrets.token_hex(8)

@@ -1,0 +1,62 @@
+"""What is looked at now and then: leases that ended, messages that were sent back and did not reach SQS."""
+
+from __future__ import annotations
+
+from twolane.backends.sqs.ledger import Ledger, Turning
+from twolane.backends.sqs.rows import UNSENT, Row, from_text, shelves
+from twolane.backends.sqs.settling import Settling
+from twolane.backends.sqs.turns import Turn, lease_ended
+from twolane.contracts.clock import Clock
+from twolane.contracts.queue import Reaped
+from twolane.values.record import State
+
+UNSENT_S = 30.0
+"""So long after it was sent back a message is brought to SQS by whoever looks first: its sender died."""
+MOST = 100
+
+
+class Reaping:
+    """Brings rows up to date that nobody would look at.
+
+    Args:
+        ledger: the rows.
+        settling: brings what was sent back to SQS.
+        clock: the time of leases.
+    """
+
+    def __init__(self, ledger: Ledger, settling: Settling, clock: Clock) -> None:
+        self._ledger = ledger
+        self._settling = settling
+        self._now = clock.now
+
+    def reap(self) -> Reaped:
+        """End leases that are over, and bring what was sent back to SQS."""
+        self._settling.write_late()
+        now = self._now()
+        state = self._ledger.state
+        keys = [
+            each.key for shelf in shelves(State.RUNNING) for each in state.shelf(shelf, until=now, limit=MOST)
+        ]
+        turnings = [Turning(key, [self._end]) for key in keys]
+        self._ledger.turn(turnings)
+        ended = [
+            turn for turning in turnings for turn in turning.turns if isinstance(turn, Turn) and turn.answer
+        ]
+        self._send_again(now)
+        buried = sum(turn.died for turn in ended)
+        return Reaped(freed=len(ended) - buried, buried=buried)
+
+    def _end(self, row: Row) -> Turn:
+        now = self._now()
+        if row.record.state is not State.RUNNING or row.record.visible_at > now:
+            return Turn(row, answer=False)
+        turn = lease_ended(row, now)
+        return Turn(turn.row, answer=True, died=turn.died)
+
+    def _send_again(self, now: float) -> None:
+        state = self._ledger.state
+        unsent = [each.key for each in state.shelf(UNSENT, until=now - UNSENT_S, limit=MOST)]
+        for item in state.read(unsent).values():
+            row = from_text(item.text)
+            if row.unsent:
+                self._settling.send_again(row)
