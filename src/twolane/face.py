@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
@@ -52,19 +52,31 @@ class Tasks:
     Args:
         queue: where messages wait, such as `sqlite:////var/lib/app/twolane.db`; TWOLANE_QUEUE wins over it.
             Default: `twolane.db` beside the nearest `pyproject.toml` above the file that makes `Tasks()`.
-        worker: `in_app` or `off`; TWOLANE_WORKER wins over it.
+        worker: `in_app` or `off`; TWOLANE_WORKER wins over it. Default: `in_app`, and `off` on SQS.
+        state: beside SQS, where its state is, such as `dynamodb://TABLE`; `none`: it has none. TWOLANE_STATE
+            wins over it.
+        alerts: beside SQS, `log` says that the log is enough; TWOLANE_ALERTS wins over it.
 
     Raises:
         SettingsError: a setting that cannot hold.
     """
 
-    def __init__(self, *, queue: str | None = None, worker: Literal["in_app", "off"] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        queue: str | None = None,
+        worker: Literal["in_app", "off"] | None = None,
+        state: str | None = None,
+        alerts: str | Sequence[str] | None = None,
+    ) -> None:
         import sys
 
         self.registry = Registry()
         self._made_in = sys._getframe(1).f_code.co_filename  # noqa: SLF001  (where the default file lies)
         self._queue = queue
         self._worker = worker
+        self._state = state
+        self._alerts = alerts
         self._runtime: Runtime | None = None
         self._settings: Settings | None = None
 
@@ -240,7 +252,13 @@ class Tasks:
         if self._settings is None:
             from twolane.wiring.settings import read_settings
 
-            self._settings = read_settings(queue=self._queue, worker=self._worker, made_in=self._made_in)
+            self._settings = read_settings(
+                queue=self._queue,
+                worker=self._worker,
+                state=self._state,
+                alerts=self._alerts,
+                made_in=self._made_in,
+            )
         return self._settings
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from functools import cache
+from typing import Any
 
 from botocore.session import Session
 
@@ -12,10 +13,10 @@ from tests.aws.servers import Server
 from tests.clock import FakeClock
 from twolane.backends.aws import Service
 from twolane.backends.dynamodb import DynamoState, create_table
-from twolane.backends.s3 import S3Blobs
+from twolane.backends.s3 import Bucket, S3Blobs
 from twolane.backends.sqs import Address, SqsQueue, StateRecords
 
-QUEUES = ("default", "imports", "mails")
+QUEUES = ("default", "imports", "mails", "gated")
 
 
 def service(name: str, server: Server, **options: float) -> Service:
@@ -38,7 +39,7 @@ def bucket(server: Server) -> S3Blobs:
     s3 = service("s3", server)
     s3.client.create_bucket(Bucket=name)
     s3.close()
-    return S3Blobs(name, "uploads", session=_session(), endpoint_url=server.url)
+    return S3Blobs(Bucket(name, "uploads"), session=_session(), endpoint_url=server.url)
 
 
 class TurnedClock(FakeClock):
@@ -87,6 +88,12 @@ class Place:
 
     def _create(self, name: str, attributes: dict[str, str]) -> str:
         return str(self.sqs.client.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"])
+
+    def dead_letters(self, queue: str) -> list[dict[str, Any]]:
+        """What lies in the dead-letter queue of a queue; it stays there."""
+        url = self.sqs.client.get_queue_url(QueueName=f"{self.name}-{queue}-dead")["QueueUrl"]
+        found = self.sqs.client.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        return [json.loads(message["Body"]) for message in found.get("Messages", [])]
 
     def state(self) -> DynamoState:
         return DynamoState(self.name, service("dynamodb", self.server))

@@ -17,7 +17,7 @@ def stats(app: App = None, app_dir: AppDir = None, as_json: AsJson = False) -> N
     if as_json:
         forms.print_json(forms.stats_form(found))
         return
-    line(f"{settings.queue}", "bold")
+    line(str(settings.queue), "bold")
     _show_queues(found)
     _show_workers(found)
     forgotten = sum(found.pruned.values())

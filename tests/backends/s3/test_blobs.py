@@ -9,7 +9,7 @@ import pytest
 
 from tests.aws.places import bucket
 from tests.aws.servers import Server
-from twolane.backends.s3 import S3Blobs, read_bucket
+from twolane.backends.s3 import Bucket, S3Blobs, read_bucket
 from twolane.backends.s3.blobs import PART_BYTES
 from twolane.values.errors import BlobError, BlobMissing, BlobTooLarge, SettingsError
 
@@ -50,7 +50,7 @@ def test_a_source_that_fails_in_the_middle_leaves_no_object(blobs: S3Blobs) -> N
 
 
 def test_two_prefixes_of_a_bucket_do_not_see_each_other(blobs: S3Blobs, aws: Server) -> None:
-    other = S3Blobs(blobs.bucket, "others", session=blobs._session, endpoint_url=aws.url)
+    other = S3Blobs(Bucket(blobs.bucket.name, "others"), session=blobs._session, endpoint_url=aws.url)
     ref = blobs.put(io.BytesIO(b"mine"))
 
     assert list(other.stored()) == []
@@ -59,7 +59,7 @@ def test_two_prefixes_of_a_bucket_do_not_see_each_other(blobs: S3Blobs, aws: Ser
 
 
 def test_a_bucket_that_is_missing_is_told(aws: Server, blobs: S3Blobs) -> None:
-    gone = S3Blobs("no-such-bucket", session=blobs._session, endpoint_url=aws.url)
+    gone = S3Blobs(Bucket("no-such-bucket"), session=blobs._session, endpoint_url=aws.url)
 
     with pytest.raises(BlobError, match=r"stored in s3://no-such-bucket"):
         gone.put(io.BytesIO(b"x"))
@@ -68,12 +68,12 @@ def test_a_bucket_that_is_missing_is_told(aws: Server, blobs: S3Blobs) -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("s3://uploads", ("uploads", "")),
-        ("s3://uploads/", ("uploads", "")),
-        ("s3://my.bucket-1/a/b/", ("my.bucket-1", "a/b")),
+        ("s3://uploads", Bucket("uploads")),
+        ("s3://uploads/", Bucket("uploads")),
+        ("s3://my.bucket-1/a/b/", Bucket("my.bucket-1", "a/b")),
     ],
 )
-def test_an_address_is_a_bucket_and_a_prefix(text: str, place: tuple[str, str]) -> None:
+def test_an_address_is_a_bucket_and_a_prefix(text: str, place: Bucket) -> None:
     assert read_bucket(text) == place
 
 

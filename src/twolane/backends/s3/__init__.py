@@ -4,6 +4,6 @@ A blob is an object under `PREFIX/ab/ab....blob`; an object is there whole or no
 done, whoever settles it may tag it, and a lifecycle rule deletes by that tag only: nothing that waits expires.
 """
 
-from twolane.backends.s3.blobs import S3Blobs, read_bucket
+from twolane.backends.s3.blobs import Bucket, S3Blobs, read_bucket
 
-__all__ = ["S3Blobs", "read_bucket"]
+__all__ = ["Bucket", "S3Blobs", "read_bucket"]

@@ -11,6 +11,7 @@ import secrets
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, BinaryIO, cast
@@ -36,8 +37,19 @@ _KEY = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{30}\.blob")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
-def read_bucket(text: str) -> tuple[str, str]:
-    """Read `s3://BUCKET/PREFIX`: the bucket, and the prefix without slashes round it.
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Where blobs lie: a bucket, and what all keys stand below (empty: nothing)."""
+
+    name: str
+    prefix: str = ""
+
+    def __str__(self) -> str:
+        return f"s3://{self.name}/{self.prefix}".rstrip("/")
+
+
+def read_bucket(text: str) -> Bucket:
+    """Read `s3://BUCKET/PREFIX`.
 
     Raises:
         SettingsError: it is none.
@@ -45,24 +57,21 @@ def read_bucket(text: str) -> tuple[str, str]:
     parts = urlsplit(text)
     if parts.scheme != "s3" or not _BUCKET.fullmatch(parts.netloc) or parts.query or parts.fragment:
         raise SettingsError(f"TWOLANE_BLOBS takes s3://BUCKET or s3://BUCKET/PREFIX, not {text!r}")
-    return parts.netloc, parts.path.strip("/")
+    return Bucket(parts.netloc, parts.path.strip("/"))
 
 
 class S3Blobs:
     """Blobs (contract) in a bucket; safe from any thread and from several processes.
 
     Args:
-        bucket: its name.
-        prefix: what all keys stand below; empty: nothing.
+        bucket: which.
         session: botocore's, for credentials and region; None: a new one, as the environment says.
         endpoint_url: where S3 is; None: as the environment says.
     """
 
-    def __init__(
-        self, bucket: str, prefix: str = "", *, session: Any = None, endpoint_url: str | None = None
-    ) -> None:
+    def __init__(self, bucket: Bucket, *, session: Any = None, endpoint_url: str | None = None) -> None:
         self.bucket = bucket
-        self.prefix = f"{prefix}/" if prefix else ""
+        self._prefix = f"{bucket.prefix}/" if bucket.prefix else ""
         self._session = session
         self._endpoint_url = endpoint_url
 
@@ -91,7 +100,7 @@ class S3Blobs:
     def open(self, ref: BlobRef) -> BinaryIO:
         """Open a blob: all of it is fetched and verified first, so that no task works on half of a damaged one."""
         if not _KEY.fullmatch(ref.key):
-            raise BlobMissing(f"{ref.key!r} is no key of a blob in {self}")
+            raise BlobMissing(f"{ref.key!r} is no key of a blob in {self.bucket}")
         reader = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES, prefix="twolane-")  # noqa: SIM115  (the caller closes it)
         try:
             self._fetch(ref, reader)
@@ -112,14 +121,11 @@ class S3Blobs:
         import obstore
 
         with self._explained("listed"):
-            for page in obstore.list(self._store, self.prefix or None, chunk_size=1000):
+            for page in obstore.list(self._store, self._prefix or None, chunk_size=1000):
                 for found in page:
-                    key = found["path"].removeprefix(self.prefix)
+                    key = found["path"].removeprefix(self._prefix)
                     if _KEY.fullmatch(key):
                         yield key, found["last_modified"].timestamp()
-
-    def __str__(self) -> str:
-        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
 
     def _fetch(self, ref: BlobRef, into: Any) -> None:
         import obstore
@@ -140,7 +146,7 @@ class S3Blobs:
             raise BlobMismatch(f"the blob {ref.key} has another sha256 than its message says")
 
     def _path(self, key: str) -> str:
-        return f"{self.prefix}{key}"
+        return f"{self._prefix}{key}"
 
     @cached_property
     def _store(self) -> Any:
@@ -160,7 +166,7 @@ class S3Blobs:
                 "client_options": {"allow_http": endpoint_url.startswith("http://")},
             }
         region = session.get_config_variable("region") or "us-east-1"
-        return S3Store(self.bucket, region=region, credential_provider=_credentials(session), **where)
+        return S3Store(self.bucket.name, region=region, credential_provider=_credentials(session), **where)
 
     @contextmanager
     def _explained(self, verb: str, key: str | None = None) -> Generator[None]:
@@ -172,9 +178,9 @@ class S3Blobs:
             raise BlobError(f"blobs in S3 need obstore: pip install 'twolane[aws]' ({error})") from None
         except Exception as error:
             if key is not None and type(error).__name__ in ("NotFoundError", "FileNotFoundError"):
-                raise BlobMissing(f"the blob {key} is not in {self}") from error
+                raise BlobMissing(f"the blob {key} is not in {self.bucket}") from error
             told = str(error).partition("\n")[0][:500]
-            raise BlobError(f"a blob cannot be {verb} in {self}: {told}") from error
+            raise BlobError(f"a blob cannot be {verb} in {self.bucket}: {told}") from error
 
 
 def _credentials(session: Any) -> Any:
