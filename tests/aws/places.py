@@ -67,10 +67,11 @@ class Place:
     Args:
         server: where.
         max_receives: SQS's own redrive policy.
+        through: where its queues and tables are reached by those under test; None: at the server.
     """
 
-    def __init__(self, server: Server, *, max_receives: int = 1000) -> None:
-        self.server = server
+    def __init__(self, server: Server, *, max_receives: int = 1000, through: Server | None = None) -> None:
+        self.server = through or server
         self.name = f"t{secrets.token_hex(6)}"
         self.address = Address(f"{self.name}-*")
         self.sqs = service("sqs", server)
@@ -94,6 +95,18 @@ class Place:
         url = self.sqs.client.get_queue_url(QueueName=f"{self.name}-{queue}-dead")["QueueUrl"]
         found = self.sqs.client.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
         return [json.loads(message["Body"]) for message in found.get("Messages", [])]
+
+    def in_flight(self, queue: str) -> int:
+        """How many messages SQS has handed out."""
+        return self._number(queue, "ApproximateNumberOfMessagesNotVisible")
+
+    def visible(self, queue: str) -> int:
+        """How many messages SQS would hand out."""
+        return self._number(queue, "ApproximateNumberOfMessages")
+
+    def _number(self, queue: str, name: str) -> int:
+        answer = self.sqs.client.get_queue_attributes(QueueUrl=self.urls[queue], AttributeNames=[name])
+        return int(answer["Attributes"][name])
 
     def state(self) -> DynamoState:
         return DynamoState(self.name, service("dynamodb", self.server))

@@ -33,7 +33,7 @@ def place(place: Place, cloud: AwsPlace, aws: Server, monkeypatch: pytest.Monkey
     """The place of the other tests, moved to AWS."""
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("TWOLANE_QUEUE", str(cloud.address))
+    monkeypatch.setenv("TWOLANE_QUEUE", f"{cloud.address}?poll_s=1")
     monkeypatch.setenv("TWOLANE_STATE", f"dynamodb://{cloud.name}")
     monkeypatch.setenv("TWOLANE_BLOBS", str(bucket(aws).bucket))
     monkeypatch.setenv("TWOLANE_ALERTS", "log")
@@ -51,7 +51,9 @@ def test_what_is_sent_is_run_once_and_its_record_says_so(
 
     for message_id in ids:
         place.until_state(message_id, State.DONE)
-    assert sorted(rest[0] for _, rest in place.journal("note")) == sorted(f"n{number}" for number in range(25))
+    assert sorted(rest[0] for _, rest in place.journal("note")) == sorted(
+        f"n{number}" for number in range(25)
+    )
 
 
 def test_large_arguments_go_through_the_bucket(place: Place, start: Callable[..., Worker], jobs: Any) -> None:

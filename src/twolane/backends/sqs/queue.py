@@ -40,7 +40,6 @@ log = logging.getLogger("twolane.sqs")
 MAX_BODY_BYTES = 240 * 1024
 """Fits one item of DynamoDB and one message of any SQS, wrapped or not; longer arguments go to a blob."""
 KEEP_S = 7 * 86_400.0
-POLL_S = 20.0
 
 _MESSAGES = (
     q.Extend,
@@ -65,7 +64,7 @@ class SqsQueue:
         state: where the rows are.
         clock: the time of leases, delays and records.
         service: the way to SQS; None: botocore as the environment says.
-        poll_s: how long SQS waits for a message, at most 20 s; 0: a `Receive` asks SQS itself and does not wait.
+        poll_s: 0: a `Receive` asks SQS itself and does not wait; None: long polls, as the address says.
         keep_s: how long finished records are kept, in seconds.
         batch_bytes: how many bytes of bodies one call takes.
     """
@@ -88,17 +87,18 @@ class SqsQueue:
         *,
         clock: Clock,
         service: Service | None = None,
-        poll_s: float = POLL_S,
+        poll_s: float | None = None,
         keep_s: float = KEEP_S,
         batch_bytes: int = BATCH_BYTES,
     ) -> None:
-        self._service = service or Service("sqs", poll_s=POLL_S)
+        self._service = service or Service("sqs", poll_s=address.poll_s)
         wires = Wires(address, self._service, batch_bytes=batch_bytes)
         ledger = Ledger(state, clock, keep_s=keep_s)
         self._state = state
         self._ledger = ledger
-        self._polls_itself = poll_s == 0
-        self._polling = Polling(wires, poll_s=poll_s, on_arrival=self._wake)
+        wait_s = address.poll_s if poll_s is None else poll_s
+        self._polls_itself = wait_s == 0
+        self._polling = Polling(wires, poll_s=wait_s, on_arrival=self._wake)
         self._sending = Sending(ledger, wires, clock, new_token=_token, max_body_bytes=self.max_body_bytes)
         self._settling = Settling(ledger, wires, self._sending, clock, max_body_bytes=self.max_body_bytes)
         self._receiving = Receiving(ledger, wires, clock, new_fence=_token)
