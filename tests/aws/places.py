@@ -14,7 +14,7 @@ from tests.clock import FakeClock
 from twolane.backends.aws import Service
 from twolane.backends.dynamodb import DynamoState, create_table
 from twolane.backends.s3 import Bucket, S3Blobs
-from twolane.backends.sqs import Address, SqsQueue, StateRecords
+from twolane.backends.sqs import Address, SqsQueue, StatelessSqsQueue, StateRecords
 
 QUEUES = ("default", "imports", "mails", "gated")
 
@@ -114,6 +114,10 @@ class Place:
     def queue(self, clock: FakeClock, **options: float) -> SqsQueue:
         sqs = service("sqs", self.server, poll_s=20.0)
         return SqsQueue(self.address, self.state(), clock=clock, service=sqs, **options)
+
+    def stateless(self, clock: FakeClock) -> StatelessSqsQueue:
+        sqs = service("sqs", self.server, poll_s=20.0)
+        return StatelessSqsQueue(self.address, clock=clock, service=sqs, poll_s=0)
 
     def records(self, clock: FakeClock) -> StateRecords:
         return StateRecords(self.state(), clock)

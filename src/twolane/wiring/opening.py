@@ -13,7 +13,7 @@ from twolane.engine.limits import Limits
 from twolane.engine.runtime import Runtime, Stores
 from twolane.engine.task import Registry
 from twolane.values.errors import SettingsError
-from twolane.wiring.aws_rules import require_alerts
+from twolane.wiring.aws_rules import MISSING, require_alerts
 from twolane.wiring.clock import SystemClock
 from twolane.wiring.settings import Settings
 
@@ -84,11 +84,16 @@ def _open_sqlite(settings: Settings, *, create: bool) -> Stores:
 
 def _open_sqs(settings: Settings, address: Address) -> Stores:
     from twolane.backends.dynamodb import DynamoState
-    from twolane.backends.sqs import SqsQueue, StateRecords
+    from twolane.backends.sqs import NoRecords, SqsQueue, StatelessSqsQueue, StateRecords
 
-    if settings.state is None:
-        raise SettingsError("a queue on SQS without a state store is not served by this version")
     clock = SystemClock()
+    if settings.state is None:
+        log.warning(
+            "THERE IS NO STATE STORE (%s). So there is none of: %s", settings.sources["state"], MISSING
+        )
+        alone = StatelessSqsQueue(address, clock=clock)
+        alone.start()
+        return Stores(alone, NoRecords(address), _open_blobs(settings), address=settings.address)
     queue = SqsQueue(address, DynamoState(settings.state), clock=clock)
     queue.start()
     return Stores(

@@ -264,7 +264,7 @@ class Sending:
             if errors := failed.get(id(batch)):
                 refused = {each for each, error in errors.items() if not error.sent}
                 self._take_back([item for each, item in batch.made.items() if each in refused])
-                batch.error = _not_stored(batch.messages, errors)
+                batch.error = not_stored(batch.messages, errors)
 
     def remember(self, message_id: str) -> None:
         """SQS has it."""
@@ -283,7 +283,7 @@ def unique_key_of(task: str, unique_key: str | None) -> str | None:
     return None if unique_key is None else f"unique/{json.dumps([task, unique_key])}"
 
 
-def _not_stored(messages: Sequence[Outgoing], errors: dict[str, AwsError]) -> SendError:
+def not_stored(messages: Sequence[Outgoing], errors: dict[str, AwsError]) -> SendError:
     """What SQS has not taken, or not answered for; each id by name."""
     ids = [message.id for message in messages]
     unknown = [each for each in ids if each in errors and errors[each].sent]

@@ -48,6 +48,7 @@ class Copy:
         body: as it came.
         receives: how often SQS has handed it out.
         sent_at: when SQS got it, in epoch seconds.
+        first_receive_at: when SQS handed it out first, in epoch seconds.
     """
 
     queue: str
@@ -56,6 +57,7 @@ class Copy:
     body: str
     receives: int
     sent_at: float
+    first_receive_at: float | None = None
 
 
 class Wires:
@@ -132,7 +134,11 @@ class Wires:
             MaxNumberOfMessages=min(most, BATCH),
             VisibilityTimeout=_whole(lease_s),
             WaitTimeSeconds=int(wait_s),
-            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+            MessageSystemAttributeNames=[
+                "ApproximateFirstReceiveTimestamp",
+                "ApproximateReceiveCount",
+                "SentTimestamp",
+            ],
         )
         return [_copy(queue, message) for message in answer.get("Messages", ())]
 
@@ -251,6 +257,7 @@ def _whole(seconds: float) -> int:
 
 def _copy(queue: str, message: dict[str, Any]) -> Copy:
     has: dict[str, str] = message.get("Attributes", {})
+    first = has.get("ApproximateFirstReceiveTimestamp")
     return Copy(
         queue=queue,
         sqs_id=message["MessageId"],
@@ -258,6 +265,7 @@ def _copy(queue: str, message: dict[str, Any]) -> Copy:
         body=message["Body"],
         receives=int(has.get("ApproximateReceiveCount", 1)),
         sent_at=int(has.get("SentTimestamp", 0)) / 1000,
+        first_receive_at=None if first is None else int(first) / 1000,
     )
 
 

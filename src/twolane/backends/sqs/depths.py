@@ -1,0 +1,81 @@
+# ruff: noqa: D102 - the contract carries the docstrings
+"""What people can read of a queue on SQS without a state store: only what SQS counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+
+from twolane.backends.aws import Service
+from twolane.backends.sqs.addresses import Address
+from twolane.backends.sqs.wires import Wires
+from twolane.values.record import DeadLetter, QueueStats, Record, State, Stats, WorkerInfo
+
+
+class _Every(frozenset[str]):
+    """All there are."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+class NoRecords:
+    """Records (contract) where there is no state store: only what SQS counts.
+
+    Args:
+        address: which queues.
+        queues: their names in the app.
+        service: the way to SQS; None: botocore as the environment says.
+    """
+
+    def __init__(
+        self, address: Address, queues: Sequence[str] = ("default",), *, service: Service | None = None
+    ) -> None:
+        self._service = service or Service("sqs")
+        self._wires = Wires(address, self._service)
+        self._queues = tuple(queues)
+
+    def get(self, message_id: str) -> Record | None:
+        del message_id
+        return None
+
+    def body(self, message_id: str) -> str | None:
+        del message_id
+        return None
+
+    def list_dead(self, *, task: str | None = None, limit: int = 100) -> list[DeadLetter]:
+        del task, limit
+        return []
+
+    def dead_ids(self, *, task: str | None = None) -> list[str]:
+        del task
+        return []
+
+    def dead_letter(self, message_id: str) -> DeadLetter | None:
+        del message_id
+        return None
+
+    def stats(self) -> Stats:
+        queues = {queue: self._queue_stats(queue) for queue in self._queues}
+        workers: tuple[WorkerInfo, ...] = ()
+        return Stats(
+            queues, accepted=sum(sum(each.counts.values()) for each in queues.values()), workers=workers
+        )
+
+    def _queue_stats(self, queue: str) -> QueueStats:
+        names = {
+            "ApproximateNumberOfMessages": State.WAITING,
+            "ApproximateNumberOfMessagesDelayed": State.WAITING,
+            "ApproximateNumberOfMessagesNotVisible": State.RUNNING,
+        }
+        counts = dict.fromkeys(State, 0)
+        for name, value in self._wires.attributes(queue, *names).items():
+            if name in names:
+                counts[names[name]] += int(value)
+        return QueueStats(counts, oldest_age_s=None)
+
+    def blobs_in_use(self) -> AbstractSet[str]:
+        return _Every()  # nobody knows which are needed, so none is deleted: a lifecycle rule does that
+
+    def close(self) -> None:
+        self._service.close()
