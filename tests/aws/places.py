@@ -68,14 +68,23 @@ class Place:
         server: where.
         max_receives: SQS's own redrive policy.
         through: where its queues and tables are reached by those under test; None: at the server.
+        tables: where its table is; None: at the same server.
     """
 
-    def __init__(self, server: Server, *, max_receives: int = 1000, through: Server | None = None) -> None:
+    def __init__(
+        self,
+        server: Server,
+        *,
+        max_receives: int = 1000,
+        through: Server | None = None,
+        tables: Server | None = None,
+    ) -> None:
         self.server = through or server
+        self._tables = tables or self.server
         self.name = f"t{secrets.token_hex(6)}"
         self.address = Address(f"{self.name}-*")
         self.sqs = service("sqs", server)
-        self.dynamodb = service("dynamodb", server)
+        self.dynamodb = service("dynamodb", tables or server)
         self.urls = {queue: self._make(queue, max_receives) for queue in QUEUES}
         create_table(self.dynamodb, self.name)
 
@@ -109,7 +118,7 @@ class Place:
         return int(answer["Attributes"][name])
 
     def state(self) -> DynamoState:
-        return DynamoState(self.name, service("dynamodb", self.server))
+        return DynamoState(self.name, service("dynamodb", self._tables))
 
     def queue(self, clock: FakeClock, **options: float) -> SqsQueue:
         sqs = service("sqs", self.server, poll_s=20.0)

@@ -14,6 +14,7 @@ from twolane.values.message import decode
 from twolane.values.record import Record, State
 
 _WRAPPED = '{"twolane":'
+_DEATH = '{"dead":'
 DEATH_BYTES = 200 * 1024
 MAX_ATTEMPTS = 5
 
@@ -69,6 +70,11 @@ def fresh(message: Outgoing, now: float, token: str, *, inline: bool) -> Row:
     )
     body = message.body if inline else None
     return Row(record, message.digest, message.max_attempts, body, message.blobs, token=token)
+
+
+def is_death(body: str) -> bool:
+    """Whether what lies in a dead-letter queue was put there by us."""
+    return body.startswith(_DEATH)
 
 
 def death(row: Row, body: str) -> str:

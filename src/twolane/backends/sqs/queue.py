@@ -16,6 +16,7 @@ import secrets
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -28,6 +29,7 @@ from twolane.backends.sqs.reaping import Reaping
 from twolane.backends.sqs.receiving import Receiving
 from twolane.backends.sqs.sending import Sending
 from twolane.backends.sqs.settling import Settling
+from twolane.backends.sqs.sweeping import Sweeping
 from twolane.backends.sqs.wires import BATCH_BYTES, Wires
 from twolane.backends.sqs.workers import Workers
 from twolane.contracts import queue as q
@@ -39,6 +41,8 @@ log = logging.getLogger("twolane.sqs")
 
 MAX_BODY_BYTES = 240 * 1024
 """Fits one item of DynamoDB and one message of any SQS, wrapped or not; longer arguments go to a blob."""
+SWEEP_S = 300.0
+"""How often a worker looks through the dead-letter queues of the queues it serves."""
 KEEP_S = 7 * 86_400.0
 
 _MESSAGES = (
@@ -103,6 +107,10 @@ class SqsQueue:
         self._settling = Settling(ledger, wires, self._sending, clock, max_body_bytes=self.max_body_bytes)
         self._receiving = Receiving(ledger, wires, clock, new_fence=_token)
         self._reaping = Reaping(ledger, self._settling, clock)
+        self._sweeping = Sweeping(ledger, wires, clock)
+        self._monotonic = clock.monotonic
+        self._swept_at = clock.monotonic()
+        self._served: tuple[str, ...] = ()
         self._workers = Workers(state, clock)
         self._outbox = Outbox(ledger, clock)
         self._state_outage = Outage("the state store")
@@ -198,6 +206,7 @@ class SqsQueue:
     def _receive(self, entry: q.Receive) -> tuple[q.Delivery, ...]:
         if entry.strangers or entry.limit <= 0:
             return ()  # SQS hands out whatever comes next: a message that nobody knows is met like any other
+        self._served = entry.queues
         copies = self._polling.take(entry.queues, entry.limit, entry.lease_s)
         if not copies:
             return ()
@@ -219,11 +228,22 @@ class SqsQueue:
         try:
             self._workers.beat()
             reaped = self._reaping.reap()
+            if self._monotonic() - self._swept_at >= SWEEP_S:
+                self._swept_at = self._monotonic()
+                reaped = replace(reaped, buried=reaped.buried + self.sweep(self._served))
         except QueueError as error:
             self._state_outage.failed(error)
             return q.Reaped()
         self._state_outage.worked()
         return reaped
+
+    def sweep(self, queues: Sequence[str]) -> int:
+        """Look through the dead-letter queues of these queues; answers how many dead letters were made.
+
+        Raises:
+            QueueError: SQS or the state store cannot be used; the next sweep goes on.
+        """
+        return self._sweeping.sweep(queues)
 
     def _write_counts(self) -> None:
         try:

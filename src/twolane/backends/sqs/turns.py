@@ -131,6 +131,19 @@ def lease_ended(row: Row, now: float) -> Turn:
     return Turn(given_back(tried, now, charge=True), None)
 
 
+def moved_away(row: Row, now: float) -> Turn:
+    """SQS has moved it to its dead-letter queue: it was handed out too often."""
+    began = row.record.started_at or now
+    failure = Failure(
+        "UsedUp",
+        f"SQS handed it out until its redrive policy took it away; {row.record.deliveries} deliveries are on record",
+        started_at=began,
+        ended_at=now,
+    )
+    tried = row.but(attempts=noted(row, "used_up", failure))
+    return Turn(_buried(tried, Reason.USED_UP, now), None, died=True)
+
+
 def used_up(row: Row, now: float) -> Turn:
     """L8: nothing is left of its attempts."""
     return Turn(_buried(row, Reason.USED_UP, now), None, died=True)

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -106,10 +107,10 @@ class Wires:
         for number, parcel in enumerate(parcels):
             try:
                 url = self.dead_url(parcel.queue)
-                if url is not None:
-                    [answers[number]] = self._send_batch(url, [parcel])
             except AwsError as error:
                 answers[number] = error
+            else:
+                answers[number] = None if url is None else self.send_at(url, parcel.queue, parcel.body)
         return answers
 
     def delete(self, copies: Sequence[tuple[str, str]]) -> list[AwsError | None]:
@@ -126,11 +127,17 @@ class Wires:
         Raises:
             AwsError: nothing is known to have been received; what was becomes visible when its lease ends.
         """
+        return self.receive_at(self.url(queue), queue, most, lease_s, wait_s=wait_s)
+
+    def receive_at(
+        self, url: str, queue: str, most: int, lease_s: float, *, wait_s: float = 0.0
+    ) -> list[Copy]:
+        """As `receive`, from a URL: a dead-letter queue's."""
         answer = self.service.call(
             "receive_message",
             f"receiving from queue {queue}",
             waiting=wait_s > 0,
-            QueueUrl=self.url(queue),
+            QueueUrl=url,
             MaxNumberOfMessages=min(most, BATCH),
             VisibilityTimeout=_whole(lease_s),
             WaitTimeSeconds=int(wait_s),
@@ -141,6 +148,28 @@ class Wires:
             ],
         )
         return [_copy(queue, message) for message in answer.get("Messages", ())]
+
+    def send_at(self, url: str, queue: str, body: str) -> AwsError | None:
+        """Send one message to a URL: a dead-letter queue's."""
+        try:
+            [answer] = self._send_batch(url, [Parcel(queue, body)])
+        except AwsError as error:
+            return error
+        return answer
+
+    def delete_at(self, url: str, queue: str, handle: str) -> AwsError | None:
+        """Delete one copy at a URL: a dead-letter queue's."""
+        try:
+            [answer] = self._delete_from(url, [(queue, handle)])
+        except AwsError as error:
+            return error
+        return answer
+
+    def show_at(self, url: str, queue: str, handles: Sequence[str], after_s: float) -> None:
+        """Hide copies at a URL; what fails is visible when its lease ends."""
+        for start in range(0, len(handles), BATCH):
+            with suppress(AwsError):
+                self._show_in(url, [(queue, handle, after_s) for handle in handles[start : start + BATCH]])
 
     def attributes(self, queue: str, *names: str) -> dict[str, str]:
         """Attributes of a queue."""
