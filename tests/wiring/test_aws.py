@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from twolane import Tasks
 from twolane.backends.s3 import Bucket, S3Blobs
 from twolane.backends.sqs import Address, SqsQueue, StatelessSqsQueue
-from twolane.values.errors import SettingsError
+from twolane.values.errors import DefinitionError, SettingsError
 from twolane.wiring.opening import make_runtime, open_stores
 from twolane.wiring.settings import Settings, read_settings
 
@@ -139,3 +140,19 @@ def test_a_file_is_asked_for_in_vain() -> None:
         SettingsError, match=r"needs a queue in a SQLite file, and TWOLANE_QUEUE is sqs://shop-\*"
     ):
         _ = read_settings(environment=ALL).file
+
+
+def test_a_task_that_may_take_longer_than_sqs_hides_a_message_is_refused_at_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in ALL.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(SqsQueue, "start", lambda _: None)
+    tasks = Tasks()
+
+    @tasks.task(if_lost="alert", timeout_s=12 * 3600 + 1)
+    def endless() -> None: ...
+
+    with pytest.raises(DefinitionError, match=r"timeout_s=43201.*43200 s at most"):
+        asyncio.run(tasks.runtime.start())
+    tasks.close()

@@ -24,13 +24,13 @@ from twolane.engine.batcher import Batcher
 from twolane.engine.limits import Limits
 from twolane.engine.run import Observer, Surroundings, unobserved
 from twolane.engine.sender import Sender
-from twolane.engine.task import Registry, Sendable
+from twolane.engine.task import Registry, Sendable, Task
 from twolane.engine.telling import tell_log
 from twolane.engine.threads import Threads
 from twolane.engine.upkeep import Upkeep
 from twolane.engine.uploads import PendingBlob, pending
 from twolane.engine.worker import Worker
-from twolane.values.errors import UsageError
+from twolane.values.errors import DefinitionError, UsageError
 from twolane.values.record import WorkerInfo
 from twolane.values.ticket import Lane, Ticket
 
@@ -179,7 +179,8 @@ class Runtime:
         for task in tasks:
             _ = task.arguments.model  # what cannot be stored is said at start, not at the first send
         if tasks:
-            await asyncio.to_thread(self._open)  # and so is a place where no queue can be
+            opened = await asyncio.to_thread(self._open)  # and so is a place where no queue can be
+            _check_timeouts(tasks, opened.stores.queue.capabilities.longest_attempt_s)
         if self._kind is None or not tasks:
             return
         self._threads = Threads(self.limits.sync_threads, name="twolane-task")
@@ -267,6 +268,20 @@ class Runtime:
                 )
                 self._opened = _Open(os.getpid(), stores, batcher, sender)
             return self._opened
+
+
+def _check_timeouts(tasks: Sequence[Task[Any, Any, Any]], longest_s: float) -> None:
+    """See that the queue can hold each delivery as long as its task may take.
+
+    Raises:
+        DefinitionError: it cannot.
+    """
+    for task in tasks:
+        if task.policy.timeout_s > longest_s:
+            raise DefinitionError(
+                f"task {task.name} has timeout_s={task.policy.timeout_s:g}, and this queue holds a delivery for "
+                f"{longest_s:g} s at most: give it less, and save checkpoints"
+            )
 
 
 def _report_stuck() -> None:

@@ -14,6 +14,7 @@ from tests.contract.house import answer_of
 from tests.worker_process.processes import until
 from twolane.backends.sqs import SqsQueue
 from twolane.contracts.queue import AckDelivery, Delivery, Outgoing, Receive, Register, Send, Unregister
+from twolane.values.errors import QueueError
 from twolane.values.record import WorkerInfo
 from twolane.wiring.clock import SystemClock
 
@@ -148,3 +149,20 @@ def test_polling_goes_on_by_itself_after_an_outage(
     assert len(said) == 2
     assert said[0].startswith("receiving from queue default does not work")
     assert said[1].startswith("receiving from queue default works again")
+
+
+def test_while_rows_cannot_be_read_few_messages_are_received(process: Process, between: Proxy) -> None:
+    process.send(30)
+    between.faults["BatchGetItem"] = fail(400, "ResourceNotFoundException")
+    assert process.receive(10) == ()
+    assert process.woken.wait(10)
+
+    with pytest.raises(QueueError):
+        process.receive(10)
+    asked = between.count("ReceiveMessage")
+    for _ in range(20):
+        assert process.receive(10) == ()
+
+    assert between.count("ReceiveMessage") == asked
+    between.faults.clear()
+    process.collect(10, 10)

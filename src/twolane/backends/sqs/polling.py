@@ -44,6 +44,7 @@ class Polling:
         self._wanted = 0
         self._lease_s = 60.0
         self._open = False
+        self._not_before = 0.0
 
     def open(self) -> None:
         """Somebody wants to be woken: what `take` wants is polled for from now on."""
@@ -56,6 +57,11 @@ class Polling:
             self._open = False
             self._wanted = 0
             self._changed.notify_all()
+
+    def hold_off(self, pause_s: float) -> None:
+        """Ask for nothing for a while: what comes could not be handed out."""
+        with self._changed:
+            self._not_before = time.monotonic() + pause_s
 
     def finish(self) -> None:
         """Stop, wait for the polls under way, and give back what nobody took."""
@@ -130,6 +136,9 @@ class Polling:
             if pause_s:
                 self._changed.wait_for(lambda: not self._open, timeout=pause_s)
             while self._open:
+                if (left_s := self._not_before - time.monotonic()) > 0:
+                    self._changed.wait(left_s)
+                    continue
                 if 0 < self._room() < BATCH:
                     self._changed.wait(GATHER_S)
                 if (room := self._room()) > 0:

@@ -24,18 +24,19 @@ from twolane.backends.aws import Outage, Service
 from twolane.backends.sqs.addresses import Address
 from twolane.backends.sqs.ledger import Ledger
 from twolane.backends.sqs.outbox import Outbox
-from twolane.backends.sqs.polling import Polling
+from twolane.backends.sqs.polling import LONGEST_PAUSE_S, Polling
 from twolane.backends.sqs.reaping import Reaping
 from twolane.backends.sqs.receiving import Receiving
 from twolane.backends.sqs.sending import Sending
 from twolane.backends.sqs.settling import Settling
 from twolane.backends.sqs.sweeping import Sweeping
-from twolane.backends.sqs.wires import BATCH_BYTES, Wires
+from twolane.backends.sqs.wires import BATCH_BYTES, MAX_HIDDEN_S, Wires
 from twolane.backends.sqs.workers import Workers
 from twolane.contracts import queue as q
 from twolane.contracts.clock import Clock
 from twolane.contracts.state import StateStore
 from twolane.values.errors import QueueError
+from twolane.values.record import OwedAlert
 
 log = logging.getLogger("twolane.sqs")
 
@@ -81,6 +82,7 @@ class SqsQueue:
         selects_tasks=False,
         foresees=False,
         prunes=False,
+        longest_attempt_s=MAX_HIDDEN_S,
     )
     max_body_bytes = MAX_BODY_BYTES
 
@@ -111,6 +113,7 @@ class SqsQueue:
         self._monotonic = clock.monotonic
         self._swept_at = clock.monotonic()
         self._served: tuple[str, ...] = ()
+        self._pause_s = 0.0
         self._workers = Workers(state, clock)
         self._outbox = Outbox(ledger, clock)
         self._state_outage = Outage("the state store")
@@ -123,7 +126,7 @@ class SqsQueue:
             q.Register: lambda entry: self._workers.register(entry.worker),
             q.Unregister: self._unregister,
             q.Reap: self._reap,
-            q.TakeAlerts: self._outbox.take,
+            q.TakeAlerts: self._take_alerts,
             q.MarkTold: self._outbox.mark,
             q.Prune: lambda _: 0,  # what is finished expires by itself
         }
@@ -210,8 +213,16 @@ class SqsQueue:
         copies = self._polling.take(entry.queues, entry.limit, entry.lease_s)
         if not copies:
             return ()
+        try:
+            arrivals = self._receiving.hand_out(copies, entry)
+        except QueueError:
+            # each message would be received once a lease, until SQS's redrive policy takes it away
+            self._pause_s = min(LONGEST_PAUSE_S, max(1.0, self._pause_s * 2))
+            self._polling.hold_off(self._pause_s)
+            raise
+        self._pause_s = 0.0
         deliveries: list[q.Delivery] = []
-        for arrival in self._receiving.hand_out(copies, entry):
+        for arrival in arrivals:
             if arrival.delivery is not None and arrival.written is not None:
                 self._settling.knows(arrival.delivery.receipt, arrival.written)
                 deliveries.append(arrival.delivery)
@@ -236,6 +247,14 @@ class SqsQueue:
             return q.Reaped()
         self._state_outage.worked()
         return reaped
+
+    def _take_alerts(self, entry: q.TakeAlerts) -> tuple[OwedAlert, ...]:
+        """What is owed stays owed while the store is away, which is said once a minute."""
+        try:
+            return self._outbox.take(entry)
+        except QueueError as error:
+            self._state_outage.failed(error)
+            return ()
 
     def sweep(self, queues: Sequence[str]) -> int:
         """Look through the dead-letter queues of these queues; answers how many dead letters were made.

@@ -21,7 +21,7 @@ from twolane.backends.sqs.polling import Polling
 from twolane.backends.sqs.receipts import Receipt
 from twolane.backends.sqs.rows import Row, noted
 from twolane.backends.sqs.sending import not_stored
-from twolane.backends.sqs.wires import MAX_DELAY_S, Parcel, Wires
+from twolane.backends.sqs.wires import MAX_DELAY_S, MAX_HIDDEN_S, Parcel, Wires
 from twolane.contracts import queue as q
 from twolane.contracts.clock import Clock
 from twolane.values.body import check_body
@@ -71,6 +71,7 @@ class StatelessSqsQueue:
         selects_tasks=False,
         foresees=False,
         prunes=False,
+        longest_attempt_s=MAX_HIDDEN_S,
     )
     max_body_bytes = MAX_BODY_BYTES
 

@@ -23,7 +23,8 @@ T = TypeVar("T")
 BATCH = 10
 """So many entries take SQS's batch calls, and so many messages a receive."""
 BATCH_BYTES = 1024 * 1024
-MAX_HIDDEN_S = 12 * 3600
+MAX_HIDDEN_S = 12 * 3600.0
+"""So long SQS hides a message in all, however often its lease is extended."""
 MAX_DELAY_S = 900
 TRIES = 3
 _GONE = frozenset(["ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue", "NotFound"])
