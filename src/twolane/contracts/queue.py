@@ -151,6 +151,9 @@ class Delivery:
 class Receive(Entry[tuple[Delivery, ...]]):
     """Hand out up to `limit` visible messages, hidden from others for `lease_s` (L2, L13).
 
+    It does not wait: where a backend has to wait for messages, it does so beside the flushes for as many as were
+    wanted, tells `listen`, and hands them out to the next one.
+
     No order is promised (L11). A suspect is handed out only while `idle`, alone, and before anything
     else. A message whose attempts are used up is buried instead (L8).
 
@@ -385,7 +388,9 @@ class Queue(Protocol):
         ...
 
     def next_visible_at(self, queues: tuple[str, ...], after: float) -> float | None:
-        """When the next waiting message of these queues becomes visible, later than `after`; None: none does.
+        """When the next waiting message of these queues becomes visible, later than `after`.
+
+        None: none does, or the backend does not know (capability `foresees`) and tells `listen` when one does.
 
         Epoch seconds both. What was visible before and still waits may be another worker's to take.
         """

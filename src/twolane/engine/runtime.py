@@ -239,6 +239,7 @@ class Runtime:
             self.clock,
             limits=self.limits,
             target=partial(tell_log, address=stores.address),
+            sweeps_blobs=stores.queue.capabilities.prunes,
         )
         return Worker(info, stores.queue, around, limits=self.limits, upkeep=upkeep, on_stuck=self.on_stuck)
 

@@ -31,6 +31,7 @@ class Upkeep:
         clock: the pace.
         limits: how long things are kept.
         target: where alerts are told.
+        sweeps_blobs: blobs that no message names are deleted here; else somebody else does that.
     """
 
     def __init__(
@@ -42,7 +43,9 @@ class Upkeep:
         *,
         limits: Limits,
         target: Target,
+        sweeps_blobs: bool = True,
     ) -> None:
+        self._sweeps_blobs = sweeps_blobs
         self._batcher = batcher
         self._records = records
         self._blobs = blobs
@@ -65,7 +68,7 @@ class Upkeep:
             self.deaths()
         if self._is_due("prune", PRUNE_S):
             await self._batcher.ask(Prune(self._limits.keep_s))
-        if self._is_due("blobs", BLOBS_S):
+        if self._sweeps_blobs and self._is_due("blobs", BLOBS_S):
             await asyncio.to_thread(self.sweep_blobs)
 
     async def finish(self) -> None:

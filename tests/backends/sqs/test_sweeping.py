@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.aws.faults import Proxy, fail
+from tests.aws.faults import Proxy, change, fail
 from tests.aws.places import Place, TurnedClock
 from tests.aws.servers import Server
 from tests.contract.house import FAILURE, LEASE_S, House, InAws
@@ -130,3 +131,46 @@ def test_our_own_deaths_stay_where_they_are(house: House, backend: Strict) -> No
     assert backend.sqs(house).sweep(("default",)) == 0
 
     assert len(backend.place.dead_letters("default")) == 1
+
+
+def test_what_waits_and_is_not_in_sqs_is_brought_there_again(house: House, backend: Strict) -> None:
+    message_id = house.send(body='{"n":1}')
+    backend.place.sqs.client.purge_queue(QueueUrl=backend.place.urls["default"])
+    house.clock.advance(3599)
+    backend.sqs(house).sweep(("default",))
+    assert house.receive() == ()
+    house.clock.advance(1)
+
+    backend.sqs(house).sweep(("default",))
+
+    delivery = house.take()
+    assert (delivery.id, delivery.body, delivery.attempt) == (message_id, '{"n":1}', 1)
+
+
+def test_a_backlog_is_not_taken_for_a_loss(house: House, backend: Strict) -> None:
+    for _ in range(3):
+        house.send()
+    house.clock.advance(7200)
+
+    backend.sqs(house).sweep(("default",))
+
+    assert backend.place.visible("default") == 3
+
+
+def test_half_of_what_sqs_allows_is_warned_of(
+    house: House, backend: Strict, between: Proxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    def crowded(answer: dict[str, Any]) -> None:
+        answer["Attributes"]["ApproximateNumberOfMessagesNotVisible"] = "60000"
+
+    house.send()
+    backend.sqs(house).sweep(("default",))
+    assert not caplog.records
+    house.clock.advance(2 * 86_400)  # of the four days that SQS keeps a message by default
+
+    between.faults["GetQueueAttributes"] = change(crowded)
+    backend.sqs(house).sweep(("default",))
+
+    flight, age = [each.message for each in caplog.records if "queue" in each.message]
+    assert "60000 messages in flight of the 120000" in flight
+    assert "waits since 48 h, and SQS forgets after 96 h" in age

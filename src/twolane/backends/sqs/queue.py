@@ -23,6 +23,7 @@ from typing import Any
 from twolane.backends.aws import Outage, Service
 from twolane.backends.sqs.addresses import Address
 from twolane.backends.sqs.ledger import Ledger
+from twolane.backends.sqs.measuring import Measuring
 from twolane.backends.sqs.outbox import Outbox
 from twolane.backends.sqs.polling import LONGEST_PAUSE_S, Polling
 from twolane.backends.sqs.reaping import Reaping
@@ -108,8 +109,9 @@ class SqsQueue:
         self._sending = Sending(ledger, wires, clock, new_token=_token, max_body_bytes=self.max_body_bytes)
         self._settling = Settling(ledger, wires, self._sending, clock, max_body_bytes=self.max_body_bytes)
         self._receiving = Receiving(ledger, wires, clock, new_fence=_token)
-        self._reaping = Reaping(ledger, self._settling, clock)
+        self._reaping = Reaping(ledger, wires, self._settling, clock)
         self._sweeping = Sweeping(ledger, wires, clock)
+        self._measuring = Measuring(ledger, wires, clock)
         self._monotonic = clock.monotonic
         self._swept_at = clock.monotonic()
         self._served: tuple[str, ...] = ()
@@ -201,8 +203,11 @@ class SqsQueue:
         return answers
 
     def _carry_out(self, entry: q.Entry[Any]) -> Any:
+        carry_out = self._others.get(type(entry))
+        if carry_out is None:
+            return QueueError(f"a queue on SQS does not know how to carry out {type(entry).__name__}")
         try:
-            return self._others[type(entry)](entry)
+            return carry_out(entry)
         except QueueError as error:
             return error
 
@@ -257,11 +262,16 @@ class SqsQueue:
             return ()
 
     def sweep(self, queues: Sequence[str]) -> int:
-        """Look through the dead-letter queues of these queues; answers how many dead letters were made.
+        """Look after what nobody else notices; answers how many dead letters were made.
+
+        What SQS moved to the dead-letter queues of these queues is buried; what SQS has lost is brought to it again;
+        and what comes near to SQS's limits is warned of.
 
         Raises:
             QueueError: SQS or the state store cannot be used; the next sweep goes on.
         """
+        self._reaping.bring_back(queues)
+        self._measuring.measure(queues)
         return self._sweeping.sweep(queues)
 
     def _write_counts(self) -> None:

@@ -19,9 +19,12 @@ UNSENT = "unsent"
 """The shelf of those that were sent back and may not have reached SQS yet."""
 INLINE_BYTES = 2048
 """A larger body is an item of its own: each change of an item is billed by its whole size."""
-TRACEBACK_CHARS = 4096
+TYPE_BYTES = 200
+MESSAGE_BYTES = 2048
+TRACEBACK_BYTES = 6144
 TOLD_ATTEMPTS = 25
-"""So many attempts keep their traceback, the first and the latest ones: an item has at most 400 KB."""
+"""So many attempts keep their traceback, the latest ones: an item has at most 400 KB."""
+MOST_ATTEMPTS = 200
 
 _PLAIN = Record("", "", "", State.WAITING, attempt=1, deliveries=0, sent_at=0.0, visible_at=0.0)
 _SIMPLE = [field.name for field in fields(Record) if field.name not in ("state", "reason")]
@@ -180,25 +183,30 @@ def noted(row: Row, outcome: str, failure: Failure) -> tuple[Attempt, ...]:
     """The row's attempts and one more; texts are clipped so that the item stays below DynamoDB's size."""
     clipped = replace(
         failure,
-        message=failure.message[:TRACEBACK_CHARS],
-        traceback=_clipped(failure.traceback),
+        error_type=_clipped(failure.error_type, TYPE_BYTES),
+        message=_clipped(failure.message, MESSAGE_BYTES),
+        traceback=_clipped(failure.traceback, TRACEBACK_BYTES),
     )
-    attempts = (*row.attempts, Attempt(row.record.attempt, outcome, clipped))
+    attempts = (*row.attempts[-MOST_ATTEMPTS + 1 :], Attempt(row.record.attempt, outcome, clipped))
     if len(attempts) <= TOLD_ATTEMPTS:
         return attempts
-    middle = attempts[-TOLD_ATTEMPTS + 1]
-    bare = replace(
-        middle, failure=replace(middle.failure, traceback="", message=middle.failure.message[:200])
-    )
-    return (*attempts[: -TOLD_ATTEMPTS + 1], bare, *attempts[-TOLD_ATTEMPTS + 2 :])
+    latest = TOLD_ATTEMPTS - 1
+    middle = attempts[-latest - 1]
+    bare = replace(middle.failure, traceback="", message=_clipped(middle.failure.message, TYPE_BYTES))
+    return (*attempts[: -latest - 1], replace(middle, failure=bare), *attempts[-latest:])
 
 
-def _clipped(traceback: str) -> str:
-    """The end of a traceback says most; its beginning says where it began."""
-    if len(traceback) <= TRACEBACK_CHARS:
-        return traceback
-    head = TRACEBACK_CHARS // 4
-    return f"{traceback[:head]}\n  [...]\n{traceback[-(TRACEBACK_CHARS - head) :]}"
+def _clipped(text: str, most_bytes: int) -> str:
+    """A text that takes no more bytes as JSON; of a long one its beginning and, since it says most, its end."""
+    if len(text) * 6 <= most_bytes or len(_ENCODER.encode(text)) <= most_bytes:
+        return text
+    chars = most_bytes - 20
+    while (
+        len(_ENCODER.encode(short := f"{text[: chars // 4]}\n  [...]\n{text[-(chars - chars // 4) :]}"))
+        > most_bytes
+    ):
+        chars = chars * 4 // 5
+    return short
 
 
 def _attempt_to_json(attempt: Attempt) -> list[Any]:

@@ -84,7 +84,7 @@ class Settling:
         for number, entry in enumerate(entries):
             try:
                 steps += self._steps(number, entry, answers)
-            except (SendRefused, QueueError) as error:
+            except (SendRefused, QueueError, ValueError, TypeError) as error:
                 answers[number] = error
         turnings = self._turn(steps)
         self._tell(entries, steps, turnings, answers)
