@@ -88,6 +88,20 @@ def test_a_death_is_told_kept_and_sent_back_by_the_command_line(
     place.until_state(ticket.id, State.DEAD)
 
 
+def test_the_command_line_says_what_holds_and_counts(place: Place, jobs: Any, cloud: AwsPlace) -> None:
+    jobs.tasks.send_blocking(jobs.note, "n")
+
+    doctor = CliRunner().invoke(cli, ["doctor", "--json"])
+    stats = CliRunner().invoke(cli, ["stats", "--json"])
+
+    assert doctor.exit_code == 0, doctor.output
+    told = json.loads(doctor.output)
+    assert told["settings"]["state"]["value"] == cloud.name
+    assert told["queue"]["usable"]
+    assert not told["queue"]["can"]["knows_crashes"]
+    assert json.loads(stats.output)["queues"]["default"]["waiting"] == 1
+
+
 def test_a_stop_releases_what_does_not_end_and_loses_nothing(
     place: Place, start: Callable[..., Worker], jobs: Any, tmp_path: Path
 ) -> None:

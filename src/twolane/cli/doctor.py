@@ -14,7 +14,7 @@ import typer
 
 from twolane.backends.sqlite import SqliteQueue
 from twolane.backends.sqlite.place import Place, place_of
-from twolane.backends.sqs import SqsQueue
+from twolane.backends.sqs import SqsQueue, StatelessSqsQueue
 from twolane.cli import exits, forms
 from twolane.cli.finding import find_settings, opened_stores
 from twolane.cli.options import App, AppDir, AsJson
@@ -56,7 +56,10 @@ def _place(settings: Settings) -> Place:
 
 
 def _can(settings: Settings) -> Capabilities:
-    return SqliteQueue.capabilities if isinstance(settings.queue, Path) else SqsQueue.capabilities
+    """What a queue at this address can do."""
+    if isinstance(settings.queue, Path):
+        return SqliteQueue.capabilities
+    return SqsQueue.capabilities if settings.state else StatelessSqsQueue.capabilities
 
 
 def _problem(settings: Settings) -> str | None:
@@ -83,7 +86,7 @@ def _show(form: dict[str, Any]) -> None:
     line("settings", "bold")
     fields((name, f"{each['value']}  (from {each['from']})") for name, each in form["settings"].items())
     line("queue", "bold")
-    can = [name.replace("_", " ") for name, holds in form["queue"]["can"].items() if holds]
+    can = [name.replace("_", " ") for name, holds in form["queue"]["can"].items() if holds is True]
     fields(
         [
             ("lies on", f"{form['place']['sentence']} [{form['place']['kind']}]"),

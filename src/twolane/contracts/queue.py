@@ -37,7 +37,8 @@ class Capabilities:
         selects_tasks: `Receive` hands out messages of the tasks it names only; else whatever comes next.
         foresees: `next_visible_at` knows; else what becomes visible is told by `listen` or found by a receive.
         prunes: `Prune` forgets finished records; else they expire by themselves.
-        longest_attempt_s: for so long a delivery can be held, in seconds, however often its lease is extended.
+        longest_attempt_s: for so long a delivery can be held, in seconds, however often its lease is extended;
+            None: for ever.
     """
 
     durable: bool
@@ -47,7 +48,7 @@ class Capabilities:
     selects_tasks: bool = True
     foresees: bool = True
     prunes: bool = True
-    longest_attempt_s: float = float("inf")
+    longest_attempt_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,14 +271,14 @@ class Runtime:
             return self._opened
 
 
-def _check_timeouts(tasks: Sequence[Task[Any, Any, Any]], longest_s: float) -> None:
+def _check_timeouts(tasks: Sequence[Task[Any, Any, Any]], longest_s: float | None) -> None:
     """See that the queue can hold each delivery as long as its task may take.
 
     Raises:
         DefinitionError: it cannot.
     """
     for task in tasks:
-        if task.policy.timeout_s > longest_s:
+        if longest_s is not None and task.policy.timeout_s > longest_s:
             raise DefinitionError(
                 f"task {task.name} has timeout_s={task.policy.timeout_s:g}, and this queue holds a delivery for "
                 f"{longest_s:g} s at most: give it less, and save checkpoints"
