@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from twolane import csvfile as csvfile
     from twolane.engine.context import TaskContext as TaskContext
+    from twolane.engine.filling import given as given
     from twolane.engine.task import Task as Task
     from twolane.face import Tasks as Tasks
     from twolane.fastapi.lanes import RequestLanes, request_lanes
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from twolane.values.errors import TwolaneError as TwolaneError
     from twolane.values.errors import UsageError as UsageError
     from twolane.values.policy import Backoff as Backoff
-    from twolane.values.record import Record as Record
+    from twolane.values.public_record import Record as Record
     from twolane.values.record import State as State
     from twolane.values.ticket import Lane as Lane
     from twolane.values.ticket import Ticket as Ticket
@@ -45,10 +46,11 @@ _HOMES = {
     "Blob": "values.blob",
     "TaskContext": "engine.context",
     "Task": "engine.task",
+    "given": "engine.filling",
     "Tasks": "face",
     "Backoff": "values.policy",
     "Lane": "values.ticket",
-    "Record": "values.record",
+    "Record": "values.public_record",
     "State": "values.record",
     "Ticket": "values.ticket",
     **dict.fromkeys(
@@ -98,6 +100,7 @@ __all__ = [
     "TwolaneError",
     "UsageError",
     "csvfile",
+    "given",
 ]
 
 

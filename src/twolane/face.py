@@ -7,14 +7,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from twolane.engine.context import TaskContext
+from twolane.engine.filling import Filling, filled_names
 from twolane.engine.task import Registry, Sendable, Task, checked, default_name, policy_with
 from twolane.values.errors import DefinitionError
 from twolane.values.policy import Backoff, Policy
 from twolane.values.ticket import Lane, Ticket
 
 if TYPE_CHECKING:
+    from fastapi import APIRouter
+
     from twolane.engine.runtime import Runtime
-    from twolane.values.record import Record
+    from twolane.fastapi.status import Authorize
+    from twolane.values.public_record import Record
+    from twolane.wiring.installed import StatusUrlsLike
     from twolane.wiring.settings import Settings
 
 P = ParamSpec("P")
@@ -72,6 +77,7 @@ class Tasks:
         import sys
 
         self.registry = Registry()
+        self.apps: list[Any] = []
         self._made_in = sys._getframe(1).f_code.co_filename  # noqa: SLF001  (where the default file lies)
         self._queue = queue
         self._worker = worker
@@ -79,6 +85,7 @@ class Tasks:
         self._alerts = alerts
         self._runtime: Runtime | None = None
         self._settings: Settings | None = None
+        self.status_urls: StatusUrlsLike | None = None
 
     @overload
     def task(
@@ -101,6 +108,7 @@ class Tasks:
         unique_key: str | None = None,
         retry_on: tuple[type[BaseException], ...] = (),
         give_up_on: tuple[type[BaseException], ...] = (),
+        public_result: bool = False,
     ) -> QueueDecorator: ...
 
     def task(
@@ -122,7 +130,7 @@ class Tasks:
             **options: what only a queue can keep, for `"alert"`: `queue` (name), `max_attempts`, `backoff`
                 (a Backoff), `timeout_s`, `patience_s`, `expires_after_s` (seconds or timedelta),
                 `unique_key` (a template over the arguments, such as `"{customer_id}"`), `retry_on`,
-                `give_up_on` (tuples of exception types).
+                `give_up_on` (tuples of exception types), `public_result` (customers may see what it returns).
 
         Raises:
             DefinitionError: no answer, options that this lane cannot keep, a name that is taken, a
@@ -141,16 +149,17 @@ class Tasks:
                 fn = fn.fn
             if not callable(fn) or isinstance(fn, (staticmethod, classmethod, type)):
                 raise DefinitionError(f"a task is a function, not {fn!r}")
+            its_name = default_name(fn) if name is None else name
             task: Task[Any, Any, Any] = Task(
                 fn,
-                name=default_name(fn) if name is None else name,
+                name=its_name,
                 lane=lane,
                 queue=options.get("queue", "default"),
                 because=because,
-                policy=policy_with(
-                    Policy(), **{k: v for k, v in options.items() if k not in ("queue", "unique_key")}
-                ),
+                policy=policy_with(Policy(), **{k: v for k, v in options.items() if k not in _NOT_POLICY}),
                 unique_key=options.get("unique_key"),
+                public_result=options.get("public_result", False),
+                filling=_filling(self, fn, its_name, lane),
             )
             self.registry.add(task)
             return task
@@ -200,8 +209,55 @@ class Tasks:
 
         Returns:
             None: there is no such message, or its record was pruned.
+
+        Raises:
+            QueueError: the queue cannot be read.
         """
-        return self.runtime.stores.records.get(message_id)
+        from twolane.values.public_record import published
+
+        record = self.runtime.read(message_id)
+        return None if record is None else published(record)
+
+    def cancel(self, message_id: str) -> Record | None:
+        """Ask for the end of a message: a waiting one is cancelled at once, a running one at its next checkpoint.
+
+        Blocks until that is durable: call it in a `def` endpoint, a script, or a thread.
+
+        Args:
+            message_id: what the ticket said.
+
+        Returns:
+            The record as it stands afterwards: `cancelled`; or `running` with `cancel_requested`; or unchanged,
+            where it had ended already. None: there is no such message, or its record was pruned.
+
+        Raises:
+            QueueError: the queue cannot be read or written, or it is not known whether it was.
+        """
+        from twolane.values.public_record import published
+
+        record = self.runtime.cancel(message_id)
+        return None if record is None else published(record)
+
+    def status_router(self, *, authorize: Authorize) -> APIRouter:
+        """Routes where customers see what becomes of their tasks: `app.include_router(..., prefix="/imports")`.
+
+        `GET {prefix}/{id}` answers JSON, and with `Accept: text/event-stream` the same as server-sent events, as
+        `GET {prefix}/{id}/events` always does. The app needs `tasks.install(app)`. With it `lanes.add_task`
+        tells in `Ticket.status_url` where to look; of several the first that is included.
+
+        Args:
+            authorize: a function of the request and the record, plain (it runs in a thread) or async: may who
+                asks see it? False is answered as an unknown id is, with 404; raise HTTPException for something
+                else. It is asked at every request, and again each time an event stream is opened.
+
+        Raises:
+            DefinitionError: `authorize` is no function of two arguments.
+        """
+        from twolane.fastapi.status import status_router
+        from twolane.fastapi.status_url import StatusUrls
+
+        self.status_urls = self.status_urls or StatusUrls()
+        return status_router(self, authorize)
 
     def limit_body(self, size_bytes: int) -> Callable[..., Awaitable[None]]:
         """A dependency that answers 413 as soon as a request's body is larger, before it is all read.
@@ -262,6 +318,28 @@ class Tasks:
         return self._settings
 
 
+def _filling(tasks: Tasks, fn: Callable[..., Any], name: str, lane: Lane) -> Filling | None:
+    """What fills parameters of a task; None: it has none that are filled.
+
+    Nobody can write `Depends(...)` before FastAPI is loaded, so it is not loaded here.
+    """
+    import sys
+
+    fastapi = sys.modules.get("fastapi.params")
+    names = filled_names(fn, name, None if fastapi is None else fastapi.Depends)
+    if not names:
+        return None
+    if lane is Lane.BACKGROUND:
+        raise DefinitionError(
+            f'task {name} is if_lost="ignore": nobody fills `{names[0]}`, since its call is bound where it is added. '
+            f"Write its type without Depends and pass the value, make it in the task, or define the task with "
+            f'if_lost="alert".'
+        )
+    from twolane.fastapi.dependencies import Dependencies
+
+    return Dependencies(fn, name, tasks)
+
+
 def _check_options(lane: Lane, options: dict[str, Any]) -> None:
     """Refuse options that are no option, or that the background lane cannot keep."""
     if unknown := sorted(set(options) - _QUEUE_OPTIONS):
@@ -287,5 +365,7 @@ _QUEUE_OPTIONS = frozenset(
         "unique_key",
         "retry_on",
         "give_up_on",
+        "public_result",
     ]
 )
+_NOT_POLICY = frozenset(["queue", "unique_key", "public_result"])

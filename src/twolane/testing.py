@@ -21,9 +21,9 @@ from twolane.engine.decide import decide
 from twolane.engine.hold import Hold
 from twolane.engine.ids import RANDOM_BYTES, make_id
 from twolane.engine.limits import Limits
-from twolane.engine.run import Surroundings, run
+from twolane.engine.run import run
 from twolane.engine.runtime import Runtime, Stores
-from twolane.engine.settle import settle
+from twolane.engine.settle import settle, settle_with
 from twolane.engine.task import Registry, Sendable, Task, checked
 from twolane.engine.threads import Threads
 from twolane.values.blob import Blob
@@ -31,7 +31,8 @@ from twolane.values.errors import UsageError
 from twolane.values.message import decode
 from twolane.values.outcome import Failure
 from twolane.values.policy import seconds
-from twolane.values.record import DeadLetter, Record, State
+from twolane.values.public_record import Record, published
+from twolane.values.record import Attempt, State
 from twolane.values.ticket import Lane, Ticket
 
 STARTS_AT = datetime(2030, 1, 1, tzinfo=UTC)
@@ -90,6 +91,7 @@ class SentMessage:
         expires_at: when it is dead if it still waits; None: never.
         unique_key: its uniqueness key, or None.
         body: the envelope.
+        parent: the id of the message whose task sent it, or None.
     """
 
     id: str
@@ -100,6 +102,7 @@ class SentMessage:
     expires_at: datetime | None
     unique_key: str | None
     body: str
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,21 @@ class Delivered:
     def result(self) -> Any:
         """What the task returned, as a JSON value."""
         return self.record.result
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that is kept and not tried again by itself.
+
+    Attributes:
+        record: its record, as `tasks.record` answers it.
+        body: the envelope.
+        attempts: those that did not succeed, each with its `number`, its `outcome` and its `failure`.
+    """
+
+    record: Record
+    body: str
+    attempts: tuple[Attempt, ...]
 
 
 class TaskFailed(AssertionError):
@@ -167,7 +185,10 @@ class Inbox:
         self._blobs = MemoryBlobs(self.clock)
         stores, numbers = Stores(self._queue, self._queue, self._blobs), count(1)
         limits = Limits()
-        self._threads = Threads(limits.sync_threads, name="twolane-task")
+        self._threads = (
+            Threads(limits.sync_threads, name="twolane-task"),
+            Threads(limits.slots, name="twolane-dependency"),
+        )
         self._runner: asyncio.Runner | None = None
         self.runtime = _Runtime(
             registry,
@@ -222,7 +243,7 @@ class Inbox:
             raise LookupError(
                 f"no message {message_id} was stored; {len(self._queue.messages())} others were"
             )
-        return record
+        return published(record)
 
     def dead(self, task: Sendable[...] | None = None) -> list[DeadLetter]:
         """The dead letters, the first to die first.
@@ -231,7 +252,8 @@ class Inbox:
             task: only those of this task; None: all.
         """
         name = None if task is None else checked(self._registry, task).task.name
-        return self._queue.list_dead(task=name, limit=len(self._queue.messages()))[::-1]
+        letters = self._queue.list_dead(task=name, limit=len(self._queue.messages()))[::-1]
+        return [DeadLetter(published(each.record), each.body, each.attempts) for each in letters]
 
     def drain(self, *, check: bool = False, most: int = 1000) -> list[Delivered]:
         """Run everything that is visible now, one after another, and what that sends in turn.
@@ -269,7 +291,8 @@ class Inbox:
     def close(self) -> None:
         """End what the inbox started."""
         self.runtime.close()
-        self._threads.close()
+        for threads in self._threads:
+            threads.close()
         if self._runner is not None:
             self._runner.close()
 
@@ -292,12 +315,15 @@ class Inbox:
 
     async def _deliver(self, delivery: Delivery) -> Delivered:
         batcher = self.runtime.batcher
-        around = Surroundings(
-            self._registry, self._blobs, batcher, self.clock, self._threads, self.runtime.observer
-        )
-        ran = await run(Hold(delivery), around)
+        ran = await run(Hold(delivery), self.runtime.surroundings(*self._threads))
         decision = decide(ran.outcome, delivery.attempt, ran.policy, 1.0)
-        await settle(decision, delivery.receipt, batcher, tries=1)
+        if ran.outbox is None:
+            await settle(decision, delivery.receipt, batcher, tries=1)
+        else:
+            decision, _ = await settle_with(
+                ran.outbox, decision, delivery, ran.policy, batcher, tries=1, jitter=1.0
+            )
+            await self.runtime.background.idle()
         failure = getattr(decision, "failure", None)
         return Delivered(delivery.task, delivery.attempt, failure, self.record(delivery.id))
 
@@ -319,6 +345,7 @@ class Inbox:
             expires_at,
             stored.unique_key,
             stored.body,
+            stored.parent,
         )
 
 

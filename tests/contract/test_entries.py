@@ -87,6 +87,27 @@ def test_the_same_id_with_another_digest_is_refused(house: House) -> None:
     assert house.records.body(message.id) == '{"n":1}'
 
 
+@pytest.mark.parametrize("number", [9, 10, 11, 25])
+def test_of_many_that_go_together_each_is_stored(house: House, number: int) -> None:
+    sends = [Send((house.outgoing(body=f'{{"n":{n}}}'),)) for n in range(number)]
+
+    assert house.queue.flush(sends) == [(Sent(send.messages[0].id),) for send in sends]
+    found = {delivery.id: delivery.body for delivery in house.receive(limit=100)}
+    assert found == {send.messages[0].id: send.messages[0].body for send in sends}
+
+
+def test_of_many_that_go_together_one_is_refused_alone(house: House) -> None:
+    sends = [Send((house.outgoing(),)) for _ in range(25)]
+    twin = Send((replace(sends[3].messages[0], digest="other"),))
+
+    *others, refused, last = house.queue.flush([*sends, twin, sends[4]])
+
+    assert others == [(Sent(send.messages[0].id),) for send in sends]
+    assert isinstance(refused, SendRefused)
+    assert last == (Sent(sends[4].messages[0].id, duplicate=True),)
+    assert house.records.stats().accepted == 25
+
+
 def test_a_unique_key_holds_while_its_message_waits_or_runs(house: House) -> None:
     first = house.send(unique_key="k")
 
@@ -312,6 +333,49 @@ def test_a_task_may_send_its_own_successor_under_its_own_key(house: House) -> No
     house.do(AckDelivery(house.take().receipt, sends=(successor,)))
 
     assert house.take().id == successor.id
+
+
+def test_an_ack_stores_nothing_twice_that_is_stored_already(house: House) -> None:
+    """An equal message of the same id, and a twin under a unique key, are what the task asked for."""
+    first, waits = house.outgoing(), house.outgoing(unique_key="nightly")
+    house.do(Send((first, waits)))
+    message_id = house.send(task="parent")
+    delivery = next(each for each in house.receive() if each.id == message_id)
+    twin = house.outgoing(unique_key="nightly")
+
+    assert house.do(AckDelivery(delivery.receipt, sends=(first, twin))) == Settled(held=True)
+
+    assert house.record(message_id).state is State.DONE
+    assert house.records.stats().accepted == 3
+    assert house.record(twin.id).id == waits.id
+
+
+def test_an_ack_that_sends_an_id_of_another_message_fails_alone(house: House) -> None:
+    stored = house.outgoing()
+    house.do(Send((stored,)))
+    first, second = house.send(task="parent"), house.send(task="parent")
+    receipts = {each.id: each.receipt for each in house.receive() if each.id in (first, second)}
+    other = replace(stored, digest="other arguments")
+    good = house.outgoing()
+
+    refused, settled = house.try_all(
+        AckDelivery(receipts[first], sends=(good, other)), AckDelivery(receipts[second])
+    )
+
+    assert isinstance(refused, SendRefused)
+    assert refused.ids == (stored.id,)
+    assert settled == Settled(held=True)
+    assert house.record(first).state is State.RUNNING
+    assert house.records.get(good.id) is None
+
+
+def test_an_ack_stores_a_thousand_messages(house: House) -> None:
+    house.send()
+    sends = tuple(house.outgoing(parent="m1") for _ in range(1000))
+
+    assert house.do(AckDelivery(house.take().receipt, sends=sends)) == Settled(held=True)
+
+    assert house.records.stats().queues["default"].counts[State.WAITING] == 1000
 
 
 def test_a_result_that_is_no_json_leaves_the_delivery_held(house: House) -> None:
@@ -819,3 +883,25 @@ def test_receiving_and_finishing_wakes_nobody(house: House) -> None:
 
     assert heard == []
     end()
+
+
+def test_many_records_in_one_question(house: House) -> None:
+    one, two = house.send(), house.send(unique_key="k")
+    met = house.outgoing(unique_key="k")
+    house.do(Send((met,)))
+    found = house.records.get_many([one, two, met.id, "nobody"])
+    assert found == {one: house.record(one), two: house.record(two)}
+    assert house.records.get_many([]) == {}
+
+
+def test_the_attempts_of_a_message_that_goes_on(house: House) -> None:
+    message_id = house.send()
+    assert house.records.attempts(message_id) == house.records.attempts("nobody") == ()
+    for _ in range(2):
+        (delivery,) = house.receive()
+        house.do(RetryDelivery(delivery.receipt, 0.0, FAILURE))
+    attempts = house.records.attempts(message_id)
+    assert [(each.number, each.outcome, each.failure) for each in attempts] == [
+        (1, "failed", FAILURE),
+        (2, "failed", FAILURE),
+    ]

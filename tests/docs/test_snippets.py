@@ -5,6 +5,7 @@ What a page leaves to the reader (`save`, `bank`, an import that every reader kn
 
 from __future__ import annotations
 
+import io
 import re
 import sqlite3
 import sys
@@ -21,8 +22,8 @@ PRELUDES = {
     "README.md": """
 import queue
 from uuid import UUID, uuid5
-from fastapi import HTTPException
-from twolane import GiveUp, RetryLater
+from fastapi import Depends, HTTPException
+from twolane import GiveUp, RetryLater, given
 
 saved, rejected = queue.SimpleQueue(), queue.SimpleQueue()
 
@@ -42,6 +43,23 @@ class bank:
         if cents > 100: raise bank.Busy
         if cents > 10: raise bank.CardExpired
         return idempotency_key
+
+class Ledger:
+    def customers(self, month):
+        return [1, 2]
+
+def get_ledger():
+    return Ledger()
+""",
+    "csvfile.md": """
+saved, told = [], []
+save, tell_customer = saved.append, told.append
+""",
+    "status.md": """
+owners = {}
+
+def user_of(request):
+    return request.headers.get("x-user")
 """,
     "deploy.md": """
 from fastapi import Depends, FastAPI
@@ -49,6 +67,28 @@ from twolane import Lanes, Tasks, Ticket
 
 tasks, app = Tasks(), FastAPI()
 tasks.install(app)
+""",
+    "tasks.md": """
+class Locked(Exception):
+    pass
+
+class Session:
+    def __init__(self, kept):
+        self.kept, self.open = kept, set(kept)
+    def add(self, number):
+        self.open.add(number)
+    def remove(self, number):
+        self.open.discard(number)
+    def commit(self):
+        self.kept.clear()
+        self.kept.update(self.open)
+    def rollback(self):
+        self.open.clear()
+
+class Pool:
+    kept = {1}
+    def session(self):
+        return Session(self.kept)
 """,
 }
 RUN = [page for page in PAGES if fences(page, "python")]
@@ -89,7 +129,7 @@ def test_a_page_runs(run: Run, page: str) -> None:
 
 def test_the_fences_say_their_language() -> None:
     told = {fence.language for page in PAGES for fence in fences(page)}
-    assert told <= {"python", "console", "ini", "yaml", ""}
+    assert told <= {"python", "console", "ini", "yaml", "javascript", ""}
     assert not [
         fence for page in PAGES for fence in fences(page, "") if re.search(r"^(from|import|def) ", fence.code)
     ]
@@ -145,6 +185,15 @@ class TestReadme:
         with pytest.raises(main.GiveUp, match="the card has expired"):
             main.charge(context, 1, 50)
 
+    def test_a_task_with_a_dependency_sends_others(self, run: Run) -> None:
+        from twolane.testing import open_inbox
+
+        main = run("README.md")
+        with open_inbox(main.tasks) as inbox:
+            main.tasks.send_blocking(main.close_month, "2026-11")
+            assert inbox.drain(check=True)[0].task == "main:close_month"
+            assert [each.args["customer_id"] for each in inbox.sent(main.charge)] == [1, 2]
+
     def test_the_example_is_the_first_thing_on_the_page(self) -> None:
         assert fences(ROOT / "README.md")[0].line <= 10
 
@@ -162,6 +211,28 @@ class TestDeploy:
         shop = sqlite3.connect("shop.db")
         assert shop.execute("SELECT item FROM orders").fetchall() == [("tea",)]
         shop.close()
+
+
+class TestStatus:
+    def test_a_customer_watches_an_import_and_nobody_else_does(self, run: Run) -> None:
+        from fastapi.testclient import TestClient
+
+        main = run("status.md")
+        ann, bob = {"x-user": "ann"}, {"x-user": "bob"}
+        with TestClient(main.app) as client:
+            for content, state, message, result in (
+                (b"1\n2\n", "done", None, {"lines": 2}),
+                (b"", "dead", "The file is empty.", None),
+            ):
+                ticket = client.post("/imports", files={"file": ("a.csv", content)}, headers=ann).json()
+                url = ticket["status_url"]
+                assert url == f"/imports/{ticket['id']}"
+                assert '"state":"' + state in client.get(url + "/events", headers=ann).text
+                status = client.get(url, headers=ann).json()
+                assert (status["state"], status["message"], status["result"]) == (state, message, result)
+                assert client.get(url, headers=bob).status_code == 404
+                assert client.post(url + "/cancel", headers=ann).json() == {"state": state}
+                assert client.post(url + "/cancel", headers=bob).status_code == 404
 
 
 class TestTesting:
@@ -184,3 +255,37 @@ def accepted(main: ModuleType) -> int:
 
 def test_the_preludes_have_a_page() -> None:
     assert set(PRELUDES) <= {page.name for page in RUN}
+
+
+class TestTasks:
+    def test_an_order_is_committed_by_its_dependency_and_the_month_closes_it(self, run: Run) -> None:
+        from fastapi.testclient import TestClient
+
+        from twolane.testing import open_inbox
+
+        main = run("tasks.md")
+        with open_inbox(main.tasks) as inbox, TestClient(main.app) as client:
+            assert client.post("/orders/7").status_code == 200
+            assert inbox.sent()[0].args == {"number": 7}
+            inbox.drain(check=True)
+            assert main.Pool.kept == {1, 7}
+            month = main.tasks.send_blocking(main.close_month, "2026-11")
+            ran = inbox.drain(check=True)
+            assert [each.record.parent for each in ran] == [None, month.id, month.id, month.id]
+            assert main.Pool.kept == {7}
+
+
+def test_the_csv_page_imports_resumes_and_tells(run: Run) -> None:
+    page = run("csvfile.md")
+    data = b"Number;Seats;colour\nUA1;1;red\nUA2;25h;red\n"
+
+    page.refuse_early(io.BytesIO(data))
+    page.import_flights(io.BytesIO(data))
+
+    assert [row.number for rows in page.saved for row in rows] == ["UA1"]
+    problem = "line 3: Seats must be a whole number, got '25h'"
+    assert page.told == [problem]
+    assert page.dry_run(io.BytesIO(data)) == ["The column 'colour' is ignored.", problem]
+    assert page.dry_run(io.BytesIO(b"%PDF"))[0].startswith("This is a PDF document")
+    assert next(page.by_other_names(io.BytesIO(b"Flight No;Free Places\nUA1;7\n"))).rows[0].seats == 7
+    assert next(page.by_place(io.BytesIO(b"UA1,x,7\n"))).rows[0].seats == 7

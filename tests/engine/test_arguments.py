@@ -23,7 +23,6 @@ from typing_extensions import TypedDict
 from twolane import ArgumentsRefused, Blob, DefinitionError, TaskContext
 from twolane.engine.arguments import Arguments
 from twolane.values.blob import BlobRef
-from twolane.values.message import Message, MessagePolicy, encode
 
 SECRET = "s3cret"  # noqa: S105
 
@@ -72,16 +71,7 @@ def of(fn: Callable[..., Any], *, skip_first: bool = False) -> Arguments:
 
 def sent(arguments: Arguments, *args: Any, **kwargs: Any) -> dict[str, Any]:
     """The values that are stored: as a send makes them."""
-    values = arguments.dump(arguments.validate(args, kwargs), [])
-    policy = MessagePolicy(1, 1.0, 1.0)
-    message = Message(id="", task="work", queue="default", args=values, sent_at=0.0, policy=policy)
-    try:
-        body = encode(message)
-        arguments.check_json(values)
-    except ValueError:
-        arguments.check_json(values)
-        raise
-    stored: dict[str, Any] = json.loads(body)["args"]
+    stored: dict[str, Any] = json.loads(arguments.dump(arguments.validate(args, kwargs), []))
     return stored
 
 
@@ -214,6 +204,25 @@ class TestJson:
         with pytest.raises(ArgumentsRefused, match="`x`"):
             round_trip(type(value), value)
 
+    @pytest.mark.parametrize(
+        "value", ["NaN", "null", "-Infinity", "ü", "\x7f", "\x00", '"\\', "x" * 5000, ""]
+    )
+    def test_writes_any_text_as_printable_ascii(self, value: str) -> None:
+        def fn(x: str) -> None: ...
+
+        written = of(fn).dump(of(fn).validate((value,), {}), [])
+        assert written.isascii()
+        assert written.isprintable()
+        assert json.loads(written) == {"x": value}
+
+    def test_collects_a_blob_once_where_it_writes_twice(self) -> None:
+        def fn(x: Blob, y: str) -> None: ...
+
+        blobs: list[Blob] = []
+        given = Blob(BlobRef("key", 5, "ab", "flüge.csv"))
+        of(fn).dump(of(fn).validate((given, "null"), {}), blobs)
+        assert blobs == [given]
+
     def test_carries_what_is_outside_the_basic_plane(self) -> None:
         assert round_trip(str, "\U0001f600 \x00 ü") == "\U0001f600 \x00 ü"
 
@@ -303,7 +312,7 @@ class TestBlobs:
 
         arguments, blobs = of(fn), list[Blob]()
         given = Blob(self.REF)
-        values = arguments.dump(arguments.validate((given, [given]), {}), blobs)
+        values = json.loads(arguments.dump(arguments.validate((given, [given]), {}), blobs))
         assert values == {"one": self.REF.to_json(), "more": [self.REF.to_json()]}
         assert blobs == [given, given]
         (one, _), _ = arguments.load(values, {"open_blob": lambda ref: io.BytesIO(ref.key.encode())})

@@ -211,6 +211,37 @@ class TestFailure:
             asyncio.run(batcher.ask(send("2"), timeout_s=0.01))
         assert caught.value.ids == ("2",)
 
+    def test_to_answer_in_time_is_each_callers_own_measure(self, gated: Gated, batcher: Batcher) -> None:
+        async def main() -> list[Any]:
+            asked = [batcher.ask(send("1"), 0.01), batcher.ask(send("2")), batcher.ask(send("3"), 30)]
+            first, *others = [asyncio.ensure_future(each) for each in asked]
+            with pytest.raises(SendUnknown, match=r"0\.01 s"):
+                await first
+            gated.go.release(1000)
+            return await asyncio.gather(*others)
+
+        assert asyncio.run(main()) == [(Sent("2"),), (Sent("3"),)]
+
+    def test_takes_one_timer_for_a_turn_and_none_behind_the_answers(
+        self, gated: Gated, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        timers: list[asyncio.TimerHandle] = []
+
+        async def main() -> None:
+            loop = asyncio.get_running_loop()
+            call_later = loop.call_later
+
+            def noted(*args: Any) -> asyncio.TimerHandle:
+                timers.append(call_later(*args))
+                return timers[-1]
+
+            monkeypatch.setattr(loop, "call_later", noted)
+            gated.go.release(1000)
+            await asyncio.gather(*(batcher.ask(send(str(each)), 30) for each in range(100)))
+
+        asyncio.run(main())
+        assert [timer.cancelled() for timer in timers] == [True]
+
 
 class TestCallersThatLeft:
     def test_a_loop_that_closed_harms_no_other(

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from twolane import GiveUp, RetryLater, TaskContext, Tasks
 from twolane.contracts.queue import Delivery
-from twolane.engine import failures
+from twolane.engine import failures, outcomes
 from twolane.engine import run as module
 from twolane.engine.hold import Hold
 from twolane.engine.run import Ran, Surroundings, run
@@ -160,12 +160,12 @@ class TestResults:
     def test_that_are_large_are_dropped_with_a_warning(
         self, make: Make, held: Held, do: Do, caplog: pytest.LogCaptureFixture
     ) -> None:
-        fits = "x" * (module.MAX_RESULT_BYTES - 2)
+        fits = "x" * (outcomes.MAX_RESULT_BYTES - 2)
         task = make(lambda: fits)
         assert do(held(task)).outcome == did.Succeeded(fits)
         fits += "x"
         assert do(held(task)).outcome == did.Succeeded(None)
-        assert f"returned {module.MAX_RESULT_BYTES + 1} bytes" in caplog.text
+        assert f"returned {outcomes.MAX_RESULT_BYTES + 1} bytes" in caplog.text
 
     def test_that_would_have_to_be_awaited_are_a_failure(self, tasks: Tasks, held: Held, do: Do) -> None:
         async def real() -> None: ...

@@ -106,6 +106,20 @@ class TestDigest:
         same = tasks.task(if_lost="alert", name="post")(mail)
         assert len({out(mail, "ann").digest, out(mail, "bob").digest, out(same, "ann").digest}) == 3
 
+    def test_does_not_go_by_the_order_of_an_object(self, out: Any, tasks: Tasks) -> None:
+        @tasks.task(if_lost="alert")
+        def note(labels: dict[str, Any]) -> None: ...
+
+        one, other = {"a": {"x": 1, "y": 2}, "b": None}, {"b": None, "a": {"y": 2, "x": 1}}
+        assert out(note, one).digest == out(note, other).digest
+        assert out(note, one).digest != out(note, {**one, "b": "null"}).digest
+
+    def test_does_not_go_by_the_order_of_the_parameters(self, out: Any, mail: Any, tasks: Tasks) -> None:
+        def later(text: str, to: str) -> None: ...
+
+        other = Tasks().task(if_lost="alert", name="mail", queue="mails")(later)
+        assert out(mail, "ann", "hello").digest == out(other, "hello", "ann").digest
+
     def test_is_that_of_the_bytes_where_they_are_uploaded(self, out: Any, read: Any) -> None:
         assert out(read, upload()).digest == out(read, upload()).digest
         assert out(read, upload()).digest != out(read, upload(b"other")).digest

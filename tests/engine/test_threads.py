@@ -84,6 +84,18 @@ def test_counts_what_is_free(pool: Threads, jobs: list[Job]) -> None:
     until(lambda: pool.free == 2)
 
 
+def test_counts_what_is_reserved_as_taken(pool: Threads, jobs: list[Job]) -> None:
+    pool.reserve()
+    assert pool.free == 1
+    pool.submit(jobs[0], reserved=True)
+    assert pool.free == 1
+    pool.reserve()
+    assert pool.free == 0
+    pool.unreserve()
+    assert pool.free == 1
+    jobs[0].finish()
+
+
 def test_a_stuck_one_is_replaced(pool: Threads, jobs: list[Job]) -> None:
     for job in jobs[:2]:
         pool.submit(job)

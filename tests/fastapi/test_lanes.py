@@ -14,6 +14,7 @@ from fastapi.responses import StreamingResponse
 from tests.fastapi.house import House, ask
 from twolane import ArgumentsRefused, Blob, Lanes, TaskContext, Tasks, Ticket, UsageError
 from twolane.engine.limits import Limits
+from twolane.fastapi.lanes import RequestLanes
 from twolane.values.blob import BlobRef
 from twolane.values.message import decode
 
@@ -185,7 +186,7 @@ class TestTooLate:
         assert "await tasks.send(...)" in raised(house)
 
     def test_in_a_background_task_of_either_kind(self, house: House) -> None:
-        def late(lanes: Lanes) -> None:
+        def late(lanes: RequestLanes) -> None:
             with pytest.raises(UsageError, match="after the response has started"):
                 lanes.add_task(house.mail, "late")
             house.happened.append("refused")

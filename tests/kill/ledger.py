@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import sqlite3
+from collections import Counter, defaultdict
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
 from twolane.backends.sqlite import SqliteQueue, SqliteRecords
 from twolane.contracts.queue import Discard
+from twolane.values.message import decode
 from twolane.values.record import State
 from twolane.wiring.clock import SystemClock
 
@@ -30,6 +33,22 @@ def accepted_is_the_sum(records: SqliteRecords) -> None:
     stats = records.stats()
     counted = sum(sum(queue.counts.values()) for queue in stats.queues.values())
     assert stats.accepted == counted + sum(stats.pruned.values())
+
+
+def children_are_stored_with_their_parent(folder: Path) -> dict[str, int]:
+    """Each link of a chain that is done has stored what it sends, and no other has; answers how many are in each state."""
+    with closing(sqlite3.connect(f"file:{folder / 'queue.db'}?mode=ro", uri=True)) as connection:
+        rows = connection.execute(
+            "SELECT id, state, parent, body FROM messages JOIN bodies USING (seq)"
+        ).fetchall()
+    children = Counter(parent for _, _, parent, _ in rows)
+    for message_id, state, parent, body in rows:
+        message = decode(body)
+        assert message.parent == parent
+        args = message.args or {}
+        sends = (2 if args["twice"] else 1) if args["left"] else 0
+        assert children[message_id] == (sends if state == "done" else 0), f"{message_id} is {state}"
+    return dict(Counter(state for _, state, _, _ in rows))
 
 
 def settle_accounts(folder: Path, killed: set[int]) -> dict[str, int]:

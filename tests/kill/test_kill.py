@@ -14,12 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.kill.ledger import accepted_is_the_sum, lines, settle_accounts
+from tests.kill.ledger import (
+    accepted_is_the_sum,
+    children_are_stored_with_their_parent,
+    lines,
+    settle_accounts,
+)
 from twolane.backends.sqlite import SqliteRecords
 from twolane.values.record import State
 from twolane.wiring.clock import SystemClock
 
 PARTS = Path(__file__).with_name("parts.py")
+CHAINS = Path(__file__).with_name("chains.py")
 ROUNDS = int(os.environ.get("TWOLANE_KILL_ROUNDS", "15"))
 SEED = int(os.environ.get("TWOLANE_KILL_SEED", str(time.time_ns() % 1_000_000)))
 STEPS = ("read", "call", "decide", "settle", "settled")
@@ -29,8 +35,9 @@ DEADLINE_S = 30.0
 class Round:
     """The processes of one round, in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, parts: Path = PARTS) -> None:
         self.folder = folder
+        self.parts = parts
         self.killed: set[int] = set()
         self.workers: list[subprocess.Popen[bytes]] = []
         self.log = (folder / "log").open("ab")
@@ -38,7 +45,7 @@ class Round:
     def start(self, *words: object) -> subprocess.Popen[bytes]:
         """Start a client or a worker."""
         return subprocess.Popen(
-            [sys.executable, str(PARTS), *map(str, words)],
+            [sys.executable, str(self.parts), *map(str, words)],
             env={**os.environ, "TWOLANE_KILL_FOLDER": str(self.folder)},
             stdout=self.log,
             stderr=self.log,
@@ -101,9 +108,9 @@ class Round:
 
 
 @contextmanager
-def a_round(folder: Path) -> Iterator[Round]:
+def a_round(folder: Path, parts: Path = PARTS) -> Iterator[Round]:
     """A round whose processes are gone afterwards, whatever happened."""
-    made = Round(folder)
+    made = Round(folder, parts)
     try:
         yield made
     finally:
@@ -147,3 +154,20 @@ def test_a_kill_between_two_steps_of_a_delivery_loses_nothing(step: str, tmp_pat
             assert worker.returncode == -signal.SIGKILL, this.tail()
         this.finish(all_sent=True)
         print(settle_accounts(tmp_path, this.killed))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_kill_between_two_steps_of_a_chain_loses_no_child(step: str, tmp_path: Path) -> None:
+    """A parent is done, and all it sent is stored; or it is not, and nothing is."""
+    chains, each = 3, 1 + 2 * 3  # a head, and two successors with two of their own in a row
+    with a_round(tmp_path, CHAINS) as this:
+        client = this.start("client", chains)
+        client.wait(DEADLINE_S)
+        assert client.returncode == 0, this.tail()
+        for number in (1, 3, 4):
+            worker = this.start_worker(step, number)
+            worker.wait(DEADLINE_S)
+            assert worker.returncode == -signal.SIGKILL, this.tail()
+            children_are_stored_with_their_parent(tmp_path)
+        this.finish(all_sent=False)
+    assert children_are_stored_with_their_parent(tmp_path) == {"done": chains * each}

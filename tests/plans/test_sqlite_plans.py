@@ -67,6 +67,8 @@ def run_everything(house: House) -> None:
     [letter, *_] = house.records.list_dead()
     house.records.list_dead(task="app:work")
     house.records.dead_letter(letter.record.id)
+    house.records.get_many([letter.record.id, "m1", "nobody"])
+    house.records.attempts(letter.record.id)
     house.do(q.Discard(letter.record.id))
     house.records.body("m1")
     house.records.blobs_in_use()

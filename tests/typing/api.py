@@ -4,13 +4,26 @@
 `make lint` checks it: an ignore that is not needed is an error too, so each of them is a rejection.
 """
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Annotated, Any, assert_type
 
-from fastapi import Depends, FastAPI, UploadFile
+from fastapi import Depends, FastAPI, Request, UploadFile
 from pydantic import BaseModel
 
-from twolane import Backoff, Blob, Lanes, SendUnknown, TaskContext, Tasks, Ticket
+from twolane import (
+    Backoff,
+    Blob,
+    GiveUp,
+    Lanes,
+    Record,
+    SendUnknown,
+    State,
+    TaskContext,
+    Tasks,
+    Ticket,
+    given,
+)
 
 tasks = Tasks()
 app = FastAPI()
@@ -42,6 +55,36 @@ async def ship(order: Order, note: str | None = None) -> None: ...
 
 @tasks.task(if_lost="alert")
 def without_arguments(ctx: TaskContext) -> None: ...
+
+
+class Session:
+    def add(self, order: Order) -> None: ...
+
+
+def get_session(ctx: TaskContext) -> Iterator[Session]:
+    assert_type(ctx.state, Any)
+    yield Session()
+
+
+@tasks.task(if_lost="alert")
+def book(
+    ctx: TaskContext, order: Order, session: Session = Depends(get_session), lanes: Lanes = given
+) -> int:
+    session.add(order)
+    assert_type(lanes.add_task(clear_cache, "orders"), Ticket)
+    return ctx.attempt
+
+
+@tasks.task(if_lost="alert")
+async def rebook(
+    order: Order,
+    session: Annotated[Session, Depends(get_session)] = given,
+    *,
+    lanes: Lanes = given,
+    note: str = "",
+) -> None:
+    assert_type(session, Session)
+    lanes.add_task(rebook, order, note="again")
 
 
 def needs_lanes(lanes: Lanes) -> Ticket:
@@ -76,7 +119,31 @@ def create_large_import(
         lanes.add_task(ship, Order(number=1)),
         lanes.add_task(ship.options(id="0192b5a0-0000-7000-8000-000000000000"), Order(number=1), "a note"),
         lanes.add_task(without_arguments),
+        lanes.add_task(book, Order(number=1)),
+        lanes.add_task(rebook.options(delay_s=1), order=Order(number=1), note="a note"),
     ]
+
+
+async def allowed(request: Request, record: Record) -> bool:
+    assert_type(record.sent_at, datetime)
+    assert_type(record.finished_at, datetime | None)
+    assert_type(record.state, State)
+    return request.headers["x-user"] == record.unique_key
+
+
+app.include_router(tasks.status_router(authorize=allowed), prefix="/imports")
+app.include_router(tasks.status_router(authorize=lambda request, record: record.task == request.url.path))
+
+
+@tasks.task(if_lost="alert", public_result=True)
+def count(text: str) -> int:
+    raise GiveUp("no text", public="Please send a text.")
+
+
+def in_a_script(message_id: str) -> None:
+    assert_type(tasks.record(message_id), Record | None)
+    assert_type(tasks.cancel(message_id), Record | None)
+    assert_type(tasks.send_blocking(count, "abc").status_url, str | None)
 
 
 async def at_once(order: Order) -> None:
@@ -91,6 +158,7 @@ async def at_once(order: Order) -> None:
 async def called_directly(ctx: TaskContext, blob: Blob) -> None:
     assert_type(import_flights(ctx, blob, 7), str)
     assert_type(clear_cache("users"), int)
+    assert_type(book(ctx, Order(number=1), Session()), int)
     await send_welcome_email("ada@example.org")
 
 
@@ -103,6 +171,9 @@ async def rejected(lanes: Lanes, ctx: TaskContext, blob: Blob) -> None:
     lanes.add_task(import_flights, blob, "7")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     lanes.add_task(import_flights, ctx, blob, 7)  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
     lanes.add_task(import_flights, b"bytes", 7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    lanes.add_task(book, "1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    lanes.add_task(book, ctx, Order(number=1))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    lanes.add_task(rebook)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     lanes.add_task(without_arguments, ctx)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     lanes.add_task(ship.options(delay_s=1), 7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     lanes.add_task(len, "abc")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
@@ -111,7 +182,17 @@ async def rejected(lanes: Lanes, ctx: TaskContext, blob: Blob) -> None:
     import_flights(blob, 7)  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
 
 
+def says_nothing(request: Request, record: Record) -> None: ...
+
+
+def rejected_routers() -> None:
+    tasks.status_router()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    tasks.status_router(authorize=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    tasks.status_router(authorize=says_nothing)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 def rejected_definitions(function: Any) -> None:
+    tasks.task(if_lost="ignore", public_result=True)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     tasks.task()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     tasks.task(if_lost="never")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     tasks.task(if_lost="ignore", max_attempts=5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,12 @@ def test_a_golden_envelope_is_what_is_written(name: str) -> None:
 def test_golden_and_written_envelopes_satisfy_the_published_schema(name: str) -> None:
     jsonschema.validate(json.loads(golden(name)), SCHEMA)
     jsonschema.validate(json.loads(encode(MESSAGES[name])), SCHEMA)
+
+
+@pytest.mark.parametrize("sent_at", [float("nan"), float("inf")])
+def test_a_time_that_is_none_is_not_written(sent_at: float) -> None:
+    with pytest.raises(ValueError, match="sent_at"):
+        encode(replace(MESSAGES["minimal"], sent_at=sent_at))
 
 
 def test_the_schema_is_a_schema() -> None:

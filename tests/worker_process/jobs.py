@@ -7,13 +7,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
-from twolane import Backoff, TaskContext, Tasks
+from twolane import Backoff, Lanes, TaskContext, Tasks, given
 
 FOLDER = Path(os.environ["TWOLANE_TEST_FOLDER"])
 NOW = Backoff(base_s=0.0)
@@ -22,10 +23,10 @@ pool: list[asyncio.AbstractEventLoop] = []
 
 
 @asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, str]]:
     write("lifespan", "enters")
     pool.append(asyncio.get_running_loop())
-    yield
+    yield {"pool": "the-pool"}
     write("lifespan", "exits")
 
 
@@ -117,6 +118,35 @@ async def background(gate: str) -> None:
 @tasks.task(if_lost="alert", name="starts_background")
 async def starts_background(gate: str) -> None:
     await tasks.send(background, gate)
+
+
+def session(ctx: TaskContext) -> Iterator[str]:
+    yield ctx.state.pool
+    write("closed", ctx.id)
+
+
+def replaced() -> str:
+    raise AssertionError("an override of the app stands for it")
+
+
+app.dependency_overrides[replaced] = lambda: "the-override"
+
+
+@tasks.task(if_lost="ignore", name="after")
+async def after(text: str) -> None:
+    write("after", text)
+
+
+@tasks.task(if_lost="alert", name="sends")
+def sends(
+    text: str,
+    session: Annotated[str, Depends(session)] = given,
+    by: str = Depends(replaced),
+    lanes: Lanes = given,
+) -> list[str]:
+    lanes.add_task(note, text)
+    lanes.add_task(after, text)
+    return [session, by]
 
 
 @tasks.task(if_lost="alert", name="goes_on")

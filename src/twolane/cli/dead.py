@@ -20,6 +20,7 @@ from twolane.contracts.queue import Discard, Redrive
 from twolane.contracts.records import Records
 from twolane.engine.dead_letters import redrive as redriven
 from twolane.engine.dead_letters import redrive_edited
+from twolane.engine.masking import MASK, holds_mask
 from twolane.engine.runtime import Stores
 from twolane.engine.task import Task
 from twolane.values.errors import ArgumentsRefused, TwolaneError, UsageError
@@ -160,6 +161,11 @@ def _parsed(args: str) -> dict[str, Any]:
         raise ArgumentsRefused(f"--args is no JSON: {error}; nothing was changed") from None
     if not isinstance(values, dict):
         raise ArgumentsRefused("--args is an object with the arguments by name; nothing was changed")
+    if holds_mask(values):
+        raise ArgumentsRefused(
+            f"--args holds {MASK}, which stands for a secret that is not shown: write the secret itself; nothing "
+            f"was changed"
+        )
     return cast("dict[str, Any]", values)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from twolane.engine.masking import Masker
 from twolane.values.errors import EnvelopeError
 from twolane.values.message import decode
 from twolane.values.record import Attempt, DeadLetter, QueueStats, Record, State, Stats, WorkerInfo
@@ -30,19 +32,28 @@ def iso(epoch_s: float | None) -> str | None:
 
 
 def arguments(body: str | None) -> Form:
-    """What a body says of the arguments: themselves, or the blob they lie in, or neither."""
-    form: Form = {"args": None, "args_blob": None}
+    """What a body says of the arguments, masked: themselves, or the blob they lie in, or neither."""
+    form: Form = {"args": Masker.of(body).args, "args_blob": None}
     try:
         message = decode(body or "")
     except EnvelopeError:
         return form
-    form["args"] = message.args
     form["args_blob"] = message.args_blob and message.args_blob.to_json()
     return form
 
 
-def record_form(record: Record) -> Form:
-    """A record."""
+def message_form(record: Record, body: str | None, attempts: Sequence[Attempt]) -> Form:
+    """All that is known of a message, masked."""
+    masker = Masker.of(body)
+    return {
+        **record_form(record, masker),
+        **arguments(body),
+        "attempts": [attempt_form(each, masker) for each in attempts],
+    }
+
+
+def record_form(record: Record, masker: Masker) -> Form:
+    """A record, masked."""
     return {
         "id": record.id,
         "task": record.task,
@@ -57,25 +68,23 @@ def record_form(record: Record) -> Form:
         "finished_at": iso(record.finished_at),
         "done": record.done,
         "total": record.total,
-        "cursor": record.cursor,
+        "cursor": masker.value(record.cursor),
         "progressed_at": iso(record.progressed_at),
         "reason": record.reason and record.reason.value,
-        "public": record.public,
-        "result": record.result,
+        "public": masker.value(record.public),
+        "result": masker.value(record.result),
         "cancel_requested": record.cancel_requested,
         "worker": record.worker,
         "parent": record.parent,
-        "unique_key": record.unique_key,
+        "unique_key": masker.value(record.unique_key),
     }
 
 
 def letter_form(letter: DeadLetter) -> Form:
-    """A dead letter, whole."""
+    """A dead letter, whole but for its secrets."""
     return {
-        **record_form(letter.record),
-        **arguments(letter.body),
-        "attempts": [attempt_form(each) for each in letter.attempts],
-        "body": letter.body,
+        **message_form(letter.record, letter.body, letter.attempts),
+        "body": Masker.of(letter.body).body(letter.body),
     }
 
 
@@ -88,22 +97,22 @@ def letter_line(letter: DeadLetter) -> Form:
         "queue": record.queue,
         "reason": record.reason and record.reason.value,
         "error_type": last and last.error_type,
-        "error": last and last.message,
+        "error": last and Masker.of(letter.body).text(last.message),
         "attempts": len(letter.attempts),
         "sent_at": iso(record.sent_at),
         "died_at": iso(record.finished_at),
     }
 
 
-def attempt_form(attempt: Attempt) -> Form:
-    """An attempt that did not succeed."""
+def attempt_form(attempt: Attempt, masker: Masker) -> Form:
+    """An attempt that did not succeed, masked."""
     failure = attempt.failure
     return {
         "number": attempt.number,
         "outcome": attempt.outcome,
         "error_type": failure.error_type,
-        "message": failure.message,
-        "traceback": failure.traceback,
+        "message": masker.text(failure.message),
+        "traceback": masker.text(failure.traceback),
         "started_at": iso(failure.started_at),
         "ended_at": iso(failure.ended_at),
     }

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
-from twolane.cli import forms
-from twolane.cli.screen import block, fields, length, line, when
+from twolane.cli.one_message import show_arguments, show_attempt
+from twolane.cli.screen import block, fields, line, when
 from twolane.cli.status import progress
+from twolane.engine.masking import Masker
 from twolane.values.outcome import Reason
-from twolane.values.record import Attempt, DeadLetter
+from twolane.values.record import DeadLetter
 
 MAX_BODY_CHARS = 4_000
 
@@ -28,7 +27,8 @@ _WHAT_TO_DO = {
 
 def show_letter(letter: DeadLetter) -> None:
     """Print a dead letter."""
-    record = letter.record
+    record, masker = letter.record, Masker.of(letter.body)
+    body = masker.body(letter.body)
     line(f"dead  {record.task or '(no envelope)'}  {record.id}", "bold")
     fields(
         [
@@ -37,20 +37,19 @@ def show_letter(letter: DeadLetter) -> None:
             ("sent", when(record.sent_at)),
             ("died", when(record.finished_at)),
             ("deliveries", f"{record.deliveries}, {record.crashes} of them ended with their process"),
-            ("progress", progress(record)),
-            ("customer", record.public),
-            ("unique key", record.unique_key),
+            ("progress", progress(record, masker)),
+            ("customer", masker.value(record.public)),
+            ("unique key", masker.value(record.unique_key)),
             ("sent by", record.parent),
         ]
     )
     for attempt in letter.attempts:
-        _show_attempt(attempt)
-    line("arguments", "bold")
-    _show_arguments(letter)
+        show_attempt(attempt, masker)
+    show_arguments(letter.body)
     line("body", "bold")
-    block(letter.body[:MAX_BODY_CHARS])
-    if len(letter.body) > MAX_BODY_CHARS:
-        line(f"    ... {len(letter.body)} characters in all; --json prints them")
+    block(body[:MAX_BODY_CHARS])
+    if len(body) > MAX_BODY_CHARS:
+        line(f"    ... {len(body)} characters in all; --json prints them")
     line("what to do", "bold")
     line(f"    {_WHAT_TO_DO.get(record.reason or Reason.UNREADABLE, '')}")
     block(
@@ -58,24 +57,3 @@ def show_letter(letter: DeadLetter) -> None:
         f"twolane dead redrive {record.id} --args '{{...}}' --app module:app\n"
         f"twolane dead discard {record.id}"
     )
-
-
-def _show_attempt(attempt: Attempt) -> None:
-    failure = attempt.failure
-    took = length(max(0.0, failure.ended_at - failure.started_at))
-    line(
-        f"attempt {attempt.number}: {attempt.outcome} after {took}, {when(failure.ended_at)}: {failure.error_type}",
-        "bold",
-    )
-    block(failure.traceback or failure.message)
-
-
-def _show_arguments(letter: DeadLetter) -> None:
-    found = forms.arguments(letter.body)
-    if found["args_blob"] is not None:
-        block(f"in blob {json.dumps(found['args_blob'])}")
-    elif found["args"] is None:
-        block("unreadable; see the body")
-    else:
-        for name, value in found["args"].items():
-            block(f"{name} = {json.dumps(value)}")

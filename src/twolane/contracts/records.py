@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
-from twolane.values.record import DeadLetter, Record, Stats
+from twolane.values.record import Attempt, DeadLetter, Record, Stats
 
 
 class Records(Protocol):
@@ -13,6 +14,10 @@ class Records(Protocol):
 
     def get(self, message_id: str) -> Record | None:
         """The record of one message; None: none such, or pruned."""
+        ...
+
+    def get_many(self, message_ids: Collection[str]) -> dict[str, Record]:
+        """The records of these messages by their own ids, in one question; what is not there is left out."""
         ...
 
     def body(self, message_id: str) -> str | None:
@@ -29,6 +34,10 @@ class Records(Protocol):
 
     def dead_letter(self, message_id: str) -> DeadLetter | None:
         """One dead letter with every attempt; None: the message is not dead."""
+        ...
+
+    def attempts(self, message_id: str) -> tuple[Attempt, ...]:
+        """The attempts of one message that did not succeed, the first one first; none if it is not there."""
         ...
 
     def stats(self) -> Stats:

@@ -9,16 +9,23 @@ loads no third-party module.
 from __future__ import annotations
 
 import inspect
-import json
 import re
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, get_type_hints
 
+from twolane.engine.secret_types import holds_secret, revealed
 from twolane.values.blob import Blob
 from twolane.values.errors import ArgumentsRefused, DefinitionError
+from twolane.values.message import to_json
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+_SURELY_READ = sys.int_info.str_digits_check_threshold
+"""No integer of so few digits is too long for Python to read."""
 
 
 class Arguments:
@@ -28,23 +35,31 @@ class Arguments:
         fn: the task's function.
         name: the task's name, for errors.
         skip_first: the first parameter is the worker's to fill.
+        filled: the names of others that it fills. What stands behind one of them is passed by name.
 
     Attributes:
         names: the parameters' names that a sender fills, in order.
+        secrets: those of them whose types hold secrets; known once the model is made.
     """
 
-    def __init__(self, fn: Callable[..., Any], name: str, *, skip_first: bool) -> None:
+    def __init__(
+        self, fn: Callable[..., Any], name: str, *, skip_first: bool, filled: AbstractSet[str] = frozenset()
+    ) -> None:
         signature = inspect.signature(fn)
         parameters = list(signature.parameters.values())[1 if skip_first else 0 :]
+        if filled:
+            parameters = _without(filled, parameters)
         self._signature = signature.replace(parameters=parameters)
+        self._filled = filled
         self._fn = fn
         self._task = name
         self._parameters = parameters
-        self._positional = [p for p in parameters if p.kind not in (p.KEYWORD_ONLY, *_VARIADIC)]
+        self._positional = [p.name for p in parameters if p.kind not in (p.KEYWORD_ONLY, *_VARIADIC)]
         self._hidden = {p.name for p in parameters if p.kind is p.POSITIONAL_ONLY}
         self._model: Any = None
         self._lock = threading.Lock()
         self.names = tuple(p.name for p in parameters)
+        self.secrets: tuple[str, ...] = ()
 
     def fit(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Check that a call fits the signature; nothing is validated.
@@ -69,12 +84,14 @@ class Arguments:
             raise ArgumentsRefused(
                 f"task {self._task} takes {len(self._positional)} positional argument(s), {len(args)} were given"
             )
-        bound: dict[str, Any] = {p.name: value for p, value in zip(self._positional, args, strict=False)}
+        bound: dict[str, Any] = dict(zip(self._positional, args, strict=False))
         for key, value in kwargs.items():
             if key in bound:
                 raise ArgumentsRefused(f"task {self._task}: `{key}` was given twice")
             if key in self._hidden:
                 raise ArgumentsRefused(f"task {self._task}: `{key}` is positional only")
+            if key in self._filled:
+                raise ArgumentsRefused(f"task {self._task}: `{key}` is filled by the worker, and never sent")
             bound[key] = value
         return bound
 
@@ -85,53 +102,48 @@ class Arguments:
             ArgumentsRefused: which argument does not fit, and why.
             DefinitionError: the signature cannot be stored as JSON at all.
         """
-        from pydantic_core import ValidationError
-
         try:
             return self.model.__pydantic_validator__.validate_python(self.bind(args, kwargs))
-        except ValidationError as error:
+        except ValueError as error:
+            from pydantic_core import ValidationError
+
+            if not isinstance(error, ValidationError):
+                raise
             raise ArgumentsRefused(f"task {self._task}: {reasons(error)}; nothing was stored") from None
 
-    def dump(self, validated: Any, blobs: list[Blob]) -> dict[str, Any]:
-        """Validated arguments as JSON values by name; the blobs among them are added to `blobs`.
+    def dump(self, validated: Any, blobs: list[Blob]) -> str:
+        """Validated arguments by name, as one line of ASCII JSON; the blobs among them are added to `blobs`.
 
         Raises:
             ArgumentsRefused: one that JSON cannot carry: NaN, a lone surrogate, an endless integer.
         """
-        from pydantic_core import PydanticSerializationError
-
         try:
             return self._write(validated, None, blobs)
-        except (PydanticSerializationError, ValueError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             for index, name in enumerate(self.names):
                 try:
                     self._write(validated, {_field(index)}, [])
-                except (PydanticSerializationError, ValueError, RecursionError) as its:
+                except (ValueError, RecursionError) as its:
                     raise ArgumentsRefused(
-                        f"task {self._task}: `{name}` cannot be written as JSON ({_without_values(its)}); "
+                        f"task {self._task}: `{name}` cannot be stored as JSON ({_without_values(its)}); "
                         f"nothing was stored"
                     ) from None
             raise ArgumentsRefused(f"task {self._task}: {_without_values(error)}") from None
 
-    def _write(self, validated: Any, only: set[str] | None, blobs: list[Blob]) -> dict[str, Any]:
-        values: dict[str, Any] = self.model.__pydantic_serializer__.to_python(
-            validated, mode="json", by_alias=True, warnings="error", context={"blobs": blobs}, include=only
-        )
-        return values
-
-    def check_json(self, values: Mapping[str, Any]) -> None:
-        """Find the argument that JSON cannot carry, once writing them all has failed.
-
-        Raises:
-            ArgumentsRefused: names it.
-        """
-        for name, value in values.items():
-            try:
-                json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-            except (ValueError, TypeError, RecursionError) as error:
-                raise ArgumentsRefused(
-                    f"task {self._task}: `{name}` cannot be stored as JSON ({error}); nothing was stored"
-                ) from None
+    def _write(self, validated: Any, only: set[str] | None, blobs: list[Blob]) -> str:
+        """Written by pydantic at once; where that may not be what was given, as values and by `json`."""
+        write = self.model.__pydantic_serializer__
+        how: dict[str, Any] = {
+            "by_alias": True,
+            "warnings": "error",
+            "context": {"blobs": blobs},
+            "include": only,
+        }
+        text: str = write.to_json(validated, **how).decode()
+        if _is_plain(text):
+            return text
+        blobs.clear()
+        return to_json(write.to_python(validated, mode="json", **how))
 
     def load(self, values: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """Stored JSON values as what the function is called with.
@@ -143,10 +155,11 @@ class Arguments:
         Raises:
             ArgumentsRefused: what is stored does not fit the signature.
         """
-        from pydantic_core import PydanticSerializationError, ValidationError, to_json
+        from pydantic_core import PydanticSerializationError, ValidationError
+        from pydantic_core import to_json as to_bytes
 
         try:
-            model = self.model.__pydantic_validator__.validate_json(to_json(values), context=context)
+            model = self.model.__pydantic_validator__.validate_json(to_bytes(values), context=context)
         except ValidationError as error:
             raise ArgumentsRefused(f"task {self._task}: {reasons(error)}") from None
         except PydanticSerializationError as error:  # a lone surrogate, put in by hand
@@ -179,9 +192,13 @@ class Arguments:
 
         hints = self._resolve_hints()
         fields: dict[str, Any] = {}
+        secrets: list[str] = []
         for index, parameter in enumerate(self._parameters):
             annotation = hints.get(parameter.name, Any)
             default = self._check_type(parameter, annotation)
+            if holds_secret(annotation):
+                secrets.append(parameter.name)
+                annotation = revealed(annotation)
             fields[_field(index)] = (annotation, Field(default, alias=parameter.name))
         config = ConfigDict(
             extra="forbid",
@@ -190,6 +207,7 @@ class Arguments:
             val_json_bytes="base64",
             ser_json_inf_nan="constants",  # refused when it is encoded, where null would change what was sent
         )
+        self.secrets = tuple(secrets)
         return create_model("Arguments", __config__=config, **fields)
 
     def _resolve_hints(self) -> dict[str, Any]:
@@ -228,6 +246,25 @@ def reasons(error: Any) -> str:
         where = ".".join(str(part) for part in each["loc"])
         parts.append(f"`{where}`: {each['msg']}" if where else str(each["msg"]))
     return "; ".join(parts)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether JSON by pydantic is ASCII, and surely without NaN (a model may write it as null) or endless integers."""
+    return (
+        len(text) <= _SURELY_READ
+        and text.isascii()
+        and text.isprintable()
+        and "null" not in text
+        and "NaN" not in text
+        and "Infinity" not in text
+    )
+
+
+def _without(filled: AbstractSet[str], parameters: Sequence[inspect.Parameter]) -> list[inspect.Parameter]:
+    """Without those that are filled; a positional one behind them would mean another in a call as it is written."""
+    first = min(index for index, parameter in enumerate(parameters) if parameter.name in filled)
+    behind = [p.replace(kind=p.KEYWORD_ONLY) for p in parameters[first:] if p.name not in filled]
+    return [*parameters[:first], *behind]
 
 
 def _without_values(error: Exception) -> str:

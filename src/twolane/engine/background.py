@@ -230,6 +230,11 @@ class Background:
             if log.isEnabledFor(logging.INFO):
                 log.info("%s %s done in %.3f s", name, call.id, self._age(call))
 
+    async def idle(self) -> None:
+        """Wait until no call runs or waits on this loop, for tests that drain."""
+        while left := self._tasks_of(asyncio.get_running_loop()):
+            await asyncio.wait(left)
+
     def begin_stop(self) -> None:
         """A shutdown begins: requests no longer wait for their calls, which go on. Safe from any thread."""
         self._stopping = True

@@ -13,6 +13,8 @@ import os
 import queue as stdlib_queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 from twolane.contracts.queue import Entry, Queue, Send
@@ -38,12 +40,42 @@ class Pending:
 class _Awaited(Pending):
     """An entry that a coroutine awaits: answers of one flush reach its loop in one call."""
 
-    __slots__ = ("future", "loop")
+    __slots__ = ("future", "limit", "loop", "timeout_s")
 
-    def __init__(self, entry: Entry[Any], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, entry: Entry[Any], loop: asyncio.AbstractEventLoop, timeout_s: float | None) -> None:
         self.entry = entry
         self.loop = loop
+        self.timeout_s = timeout_s
+        self.limit: _Limit | None = None
         self.future: asyncio.Future[Any] = loop.create_future()
+
+    def answer(self, answer: Any) -> None:
+        """Give the coroutine its answer or its error, unless it has gone; in its loop."""
+        if self.limit is not None:
+            self.limit.answered()
+        if self.future.done():
+            return
+        if isinstance(answer, Exception):
+            self.future.set_exception(answer)
+        else:
+            self.future.set_result(answer)
+
+
+class _Limit:
+    """The time-out of what was asked together: one timer for all, which ends with the last answer."""
+
+    __slots__ = ("_left", "_timer")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, timeout_s: float, asked: Sequence[_Awaited]) -> None:
+        self._left = len(asked)
+        for pending in asked:
+            pending.limit = self
+        self._timer = loop.call_later(timeout_s, _give_up, asked, timeout_s)
+
+    def answered(self) -> None:
+        self._left -= 1
+        if not self._left:
+            self._timer.cancel()
 
 
 Offer = Callable[[], Pending | None]
@@ -92,19 +124,13 @@ class Batcher:
             QueueError: the flush of another entry failed.
         """
         loop = asyncio.get_running_loop()
-        pending = _Awaited(entry, loop)
+        pending = _Awaited(entry, loop, timeout_s)
         leaving = self._leaving.get(loop)
         if leaving is None:
             leaving = self._leaving[loop] = []
             loop.call_soon(self._leave, loop)
         leaving.append(pending)
-        if timeout_s is None:
-            return cast("A", await pending.future)
-        timer = loop.call_later(timeout_s, _give_up, pending, timeout_s)
-        try:
-            return cast("A", await pending.future)
-        finally:
-            timer.cancel()
+        return cast("A", await pending.future)
 
     def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hand in what the coroutines of one turn of a loop ask: one flush, not one for the first and one for the rest."""
@@ -112,7 +138,11 @@ class Batcher:
         try:
             self._put(asked)
         except UsageError as error:
-            _set_all([(pending.future, error) for pending in asked])
+            _answer_all([(pending, error) for pending in asked])
+            return
+        for timeout_s, alike in groupby(asked, attrgetter("timeout_s")):
+            if timeout_s is not None:
+                _Limit(loop, timeout_s, list(alike))
 
     def ask_blocking(self, entry: Entry[A], timeout_s: float | None = None) -> A:
         """Hand in an entry and wait for its own answer; raises as `ask`.
@@ -228,17 +258,18 @@ def _late(entry: Entry[Any], timeout_s: float | None) -> Exception:
     return _unknown(entry, f"no answer within {timeout_s:g} s")
 
 
-def _give_up(pending: _Awaited, timeout_s: float) -> None:
-    if not pending.future.done():
-        pending.future.set_exception(_late(pending.entry, timeout_s))
+def _give_up(asked: Sequence[_Awaited], timeout_s: float) -> None:
+    for pending in asked:
+        if not pending.future.done():
+            pending.future.set_exception(_late(pending.entry, timeout_s))
 
 
 def _hand_out(batch: Sequence[Pending], answers: Sequence[Any]) -> None:
     """Give each its answer; the awaited ones of a loop in one call into that loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Awaited, Any]]] = {}
     for pending, answer in zip(batch, answers, strict=True):
         if isinstance(pending, _Awaited):
-            by_loop.setdefault(pending.loop, []).append((pending.future, answer))
+            by_loop.setdefault(pending.loop, []).append((pending, answer))
             continue
         try:
             pending.resolve(answer)
@@ -246,16 +277,11 @@ def _hand_out(batch: Sequence[Pending], answers: Sequence[Any]) -> None:
             log.exception("a caller could not take its answer")
     for loop, pairs in by_loop.items():
         try:
-            loop.call_soon_threadsafe(_set_all, pairs)
+            loop.call_soon_threadsafe(_answer_all, pairs)
         except RuntimeError:
             log.warning("%d answer(s) came after their event loop was closed", len(pairs))
 
 
-def _set_all(pairs: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
-    for future, answer in pairs:
-        if future.done():
-            continue
-        if isinstance(answer, Exception):
-            future.set_exception(answer)
-        else:
-            future.set_result(answer)
+def _answer_all(pairs: Sequence[tuple[_Awaited, Any]]) -> None:
+    for pending, answer in pairs:
+        pending.answer(answer)

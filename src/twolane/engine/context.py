@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from collections.abc import Callable
+from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
 
 from twolane.contracts.queue import Checkpoint, Holding, SaveCheckpoint
@@ -25,7 +28,15 @@ class TaskContext:
         log: a logger that names the task, the id and the attempt in each line.
     """
 
-    def __init__(self, *, task: str, hold: Hold, batcher: Batcher, loop_thread: int | None) -> None:
+    def __init__(
+        self,
+        *,
+        task: str,
+        hold: Hold,
+        batcher: Batcher,
+        loop_thread: int | None,
+        new_state: Callable[[], Any] = SimpleNamespace,
+    ) -> None:
         delivery = hold.delivery
         self.id = delivery.id
         self.task = task
@@ -35,6 +46,16 @@ class TaskContext:
         self._batcher = batcher
         self._loop_thread = loop_thread
         self._saved = delivery.checkpoint or Checkpoint(cursor=None)
+        self._new_state = new_state
+
+    @cached_property
+    def state(self) -> Any:
+        """What the app's lifespan yielded, as `request.state` has it: `ctx.state.pool`.
+
+        One for each attempt, shared with its dependencies: what is set on it is gone afterwards. Empty where no
+        lifespan ran, as in a worker of a bare `Tasks`.
+        """
+        return self._new_state()
 
     @property
     def cursor(self) -> Any:

@@ -5,6 +5,7 @@ Pure: makes the entry; who asks for it hands it to the batcher.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -52,6 +53,5 @@ def redrive_edited(letter: DeadLetter, task: Task[Any, Any, Any], values: Mappin
             raise ArgumentsRefused(
                 f"message {letter.record.id} holds no blob {blob.ref.key!r}: only its own bytes can be named"
             )
-    task.arguments.check_json(fit)
-    edited = replace(message, args=fit, args_blob=None, expires_at=None)
+    edited = replace(message, args=json.loads(fit), args_blob=None, expires_at=None)
     return Redrive(letter.record.id, encode(edited))

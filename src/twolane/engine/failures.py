@@ -10,7 +10,7 @@ from twolane.values.outcome import Failure
 MAX_TRACEBACK_CHARS = 16_000
 MAX_MESSAGE_CHARS = 4_000
 
-_OURS = str(Path(__file__).with_name("run.py"))
+_OURS = {str(Path(__file__).with_name(name)) for name in ("run.py", "calling.py")}
 
 
 def seen(error: Exception, now: float) -> Failure:
@@ -21,7 +21,7 @@ def seen(error: Exception, now: float) -> Failure:
 def failure_of(error: BaseException, started_at: float, ended_at: float) -> Failure:
     """What an exception leaves behind: type, text and the end of its traceback without our own frames."""
     told = traceback.TracebackException.from_exception(error)
-    told.stack = traceback.StackSummary.from_list([each for each in told.stack if each.filename != _OURS])
+    told.stack = traceback.StackSummary.from_list([each for each in told.stack if each.filename not in _OURS])
     return Failure(
         type(error).__name__,
         _storable(str(told))[:MAX_MESSAGE_CHARS],

@@ -30,9 +30,9 @@ def make_id(epoch_s: float, random: bytes) -> str:
     if not 0 <= epoch_s < _LATEST_S:
         raise ValueError(f"an id holds a time from 1970 to the year 10889, not {epoch_s!r}")
     milliseconds, fraction = divmod(int(epoch_s * 4_096_000), 4096)
-    tail = int.from_bytes(random) & (1 << 62) - 1
-    digits = f"{milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | tail:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"  # half of what UUID takes
+    time_, tail = f"{milliseconds:012x}", random.hex()  # half of what UUID takes
+    variant = "89ab"[random[0] >> 4 & 3]
+    return f"{time_[:8]}-{time_[8:]}-7{fraction:03x}-{variant}{tail[1:4]}-{tail[4:]}"
 
 
 def new_id() -> str:

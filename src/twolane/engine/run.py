@@ -13,7 +13,9 @@ import logging
 import threading
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from types import SimpleNamespace
 from typing import Any, cast
 
 from twolane.contracts.blobs import Blobs
@@ -21,9 +23,13 @@ from twolane.contracts.clock import Clock
 from twolane.contracts.queue import Delivery
 from twolane.engine import trace
 from twolane.engine.batcher import Batcher
+from twolane.engine.calling import FilledCall, Means, checked_result
 from twolane.engine.context import TaskContext
 from twolane.engine.failures import failure_of, seen
+from twolane.engine.filling import Filling
 from twolane.engine.hold import Hold
+from twolane.engine.outbox import Outbox
+from twolane.engine.outcomes import interrupted, outcome_of
 from twolane.engine.task import Registry, Task
 from twolane.engine.threads import Threads
 from twolane.values.errors import (
@@ -31,32 +37,23 @@ from twolane.values.errors import (
     DefinitionError,
     EnvelopeTooNew,
     EnvelopeUnreadable,
-    GiveUp,
     Interrupted,
-    RetryLater,
+    UsageError,
 )
 from twolane.values.message import Message, decode
 from twolane.values.outcome import (
-    AskedForRetry,
     Failed,
     Failure,
-    GaveUp,
-    LostLease,
     NotUnderstood,
     Outcome,
     Reason,
-    Succeeded,
-    TimedOut,
     Unrunnable,
-    WasCancelled,
-    WasStopped,
 )
 from twolane.values.policy import Policy
 from twolane.values.ticket import Lane
 
 log = logging.getLogger("twolane.run")
 
-MAX_RESULT_BYTES = 16 * 1024
 UNHEEDED_S = 10.0
 """How long an async task may go on after it was cancelled before its slot is given up, in seconds."""
 
@@ -70,7 +67,10 @@ def unobserved(step: str, delivery: Delivery) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What running a delivery needs: the tasks, the stores, the clock, the threads for sync tasks."""
+    """What running a delivery needs: the tasks, the stores, the clock, the threads for sync tasks.
+
+    Beside them who observes it, what makes `ctx.state`, and what tasks take whose parameters the worker fills.
+    """
 
     registry: Registry
     blobs: Blobs
@@ -78,6 +78,8 @@ class Surroundings:
     clock: Clock
     threads: Threads
     observer: Observer = unobserved
+    new_state: Callable[[], Any] = SimpleNamespace
+    means: Means | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +96,14 @@ class Ready:
 class Ran:
     """What running a delivery came to, with the policy that decides.
 
-    `stuck` says that the function goes on in its thread although its slot was given up.
+    `stuck` says that the function goes on in its thread although its slot was given up; `outbox` is what
+    it added, where it could.
     """
 
     outcome: Outcome
     policy: Policy
     stuck: bool = False
+    outbox: Outbox | None = None
 
 
 async def run(hold: Hold, around: Surroundings) -> Ran:
@@ -122,6 +126,8 @@ async def _run(hold: Hold, around: Surroundings) -> Ran:
         return ready
     around.observer("call", delivery)
     with trace.attached(ready.message.trace):
+        if ready.task.filling is not None:
+            return await _run_filled(ready, ready.task.filling, hold, around)
         if ready.task.is_async:
             return await _run_async(ready, hold, around)
         return await _run_sync(ready, hold, around)
@@ -168,19 +174,59 @@ async def _load(
 
 
 async def _run_async(ready: Ready, hold: Hold, around: Surroundings) -> Ran:
-    """Await a coroutine function on this loop; cancelled when the hold is interrupted."""
-    loop = asyncio.get_running_loop()
+    """Await a coroutine function on this loop."""
     context = _context(ready, hold, around, threading.get_ident())
     call = cast("Coroutine[Any, Any, Any]", ready.task.fn(*context, *ready.args, **ready.kwargs))
+    return await _await(call, ready, hold, around)
+
+
+async def _run_filled(ready: Ready, filling: Filling, hold: Hold, around: Surroundings) -> Ran:
+    """Await the call of a function, sync or async, whose parameters are filled on this loop."""
+    task, means = ready.task, around.means
+    if means is None:
+        raise UsageError(f"nothing here fills the parameters of {task.name}")
+    context = _new_context(ready, hold, around, threading.get_ident())
+    outbox = means.open_outbox(hold.delivery.id, task.name)
+    call = FilledCall(
+        partial(task.fn, *([context] if task.takes_context else []), *ready.args, **ready.kwargs),
+        filling,
+        context=context,
+        hold=hold,
+        outbox=outbox,
+        threads=None if task.is_async else around.threads,
+        means=means,
+    )
+    ran = await _await(call.run(), ready, hold, around, call)
+    return replace(ran, outbox=outbox)
+
+
+async def _await(
+    call: Coroutine[Any, Any, Any],
+    ready: Ready,
+    hold: Hold,
+    around: Surroundings,
+    filled: FilledCall | None = None,
+) -> Ran:
+    """Await a coroutine; cancelled when the hold is interrupted, but not while its function is in a thread."""
+    loop = asyncio.get_running_loop()
     started_at = around.clock.now()
     running = loop.create_task(_guarded(call))
     ended: asyncio.Future[None] = loop.create_future()
-    running.add_done_callback(lambda _: None if ended.done() else ended.set_result(None))
+
+    def let_go() -> None:
+        if not ended.done():
+            ended.set_result(None)
 
     def end() -> None:
+        if filled is not None and filled.begun and hold.why == "cancelled":
+            return  # it waits for the function's checkpoint
+        if filled is not None and filled.give_up():
+            let_go()
+            return
         running.cancel()
-        loop.call_later(UNHEEDED_S, lambda: None if ended.done() else ended.set_result(None))
+        loop.call_later(UNHEEDED_S, let_go)
 
+    running.add_done_callback(lambda _: let_go())
     hold.on_interrupt(lambda: _call_in(loop, end))
     timer = loop.call_later(ready.task.policy.timeout_s, hold.interrupt, "timed_out")
     try:
@@ -188,14 +234,29 @@ async def _run_async(ready: Ready, hold: Hold, around: Surroundings) -> Ran:
     finally:
         timer.cancel()
     if not running.done():
-        log.error(
-            "%s %s ignores its cancellation (%s); its slot is given up",
-            ready.task.name, hold.delivery.id, hold.why,
-        )  # fmt: skip
-        return Ran(_interrupted(ready, hold, started_at, around.clock.now()), ready.task.policy, stuck=True)
+        running.add_done_callback(partial(_report_late, ready, hold))
+        if filled is None or not filled.given_up:
+            log.error(
+                "%s %s ignores its cancellation (%s); its slot is given up",
+                ready.task.name, hold.delivery.id, hold.why,
+            )  # fmt: skip
+        return Ran(
+            interrupted(ready.task, hold, started_at, around.clock.now()), ready.task.policy, stuck=True
+        )
     error = asyncio.CancelledError() if running.cancelled() else running.exception()
     result = None if error is not None else running.result()
-    return Ran(_outcome(ready, hold, result, error, started_at, around.clock.now()), ready.task.policy)
+    return Ran(outcome_of(ready.task, hold, result, error, started_at, around.clock.now()), ready.task.policy)
+
+
+def _report_late(ready: Ready, hold: Hold, ended: asyncio.Task[Any]) -> None:
+    """What was given up has ended after all; nothing depends on how."""
+    error = None if ended.cancelled() else ended.exception()
+    if error is None or isinstance(error, Interrupted):
+        log.warning("%s %s ended after its slot was given up", ready.task.name, hold.delivery.id)
+    else:
+        log.warning(
+            "%s %s failed after its slot was given up", ready.task.name, hold.delivery.id, exc_info=error
+        )
 
 
 async def _guarded(call: Coroutine[Any, Any, Any]) -> Any:
@@ -220,7 +281,7 @@ async def _run_sync(ready: Ready, hold: Hold, around: Surroundings) -> Ran:
     hold.on_interrupt(lambda: _call_in(loop, end))
     result, error = await ended
     stuck = call.give_up()
-    outcome = _outcome(ready, hold, result, error, call.started_at, around.clock.now())
+    outcome = outcome_of(ready.task, hold, result, error, call.started_at, around.clock.now())
     return Ran(outcome, ready.task.policy, stuck=stuck)
 
 
@@ -287,13 +348,7 @@ class _SyncCall:
     def _call(self) -> Any:
         context = _context(self._ready, self._hold, self._around, None)
         result = self._ready.task.fn(*context, *self._ready.args, **self._ready.kwargs)
-        if isinstance(result, Coroutine):
-            result.close()
-            raise TypeError(
-                "the task returned a coroutine, so nothing of it has run: define it with `async def`, or let "
-                "its wrapper await it"
-            )
-        return result
+        return checked_result(result)
 
     def _start_timer(self) -> None:
         with self._guard:
@@ -321,40 +376,17 @@ def _call_in(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> N
 def _context(ready: Ready, hold: Hold, around: Surroundings, loop_thread: int | None) -> list[TaskContext]:
     if not ready.task.takes_context:
         return []
-    return [TaskContext(task=ready.task.name, hold=hold, batcher=around.batcher, loop_thread=loop_thread)]
+    return [_new_context(ready, hold, around, loop_thread)]
 
 
-def _outcome(
-    ready: Ready, hold: Hold, result: Any, error: BaseException | None, started_at: float, ended_at: float
-) -> Outcome:
-    """What a function did, from what it returned or raised."""
-    if error is None:
-        return Succeeded(_result(ready.task, result))
-    if isinstance(error, (Interrupted, asyncio.CancelledError)) and hold.why is not None:
-        return _interrupted(ready, hold, started_at, ended_at)
-    failure = failure_of(error, started_at, ended_at)
-    if isinstance(error, GiveUp):
-        return GaveUp(failure, error.public)
-    if isinstance(error, RetryLater):
-        return AskedForRetry(failure, error.after_s)
-    policy = ready.task.policy
-    final = isinstance(error, policy.give_up_on) or bool(
-        policy.retry_on and not isinstance(error, policy.retry_on)
+def _new_context(ready: Ready, hold: Hold, around: Surroundings, loop_thread: int | None) -> TaskContext:
+    return TaskContext(
+        task=ready.task.name,
+        hold=hold,
+        batcher=around.batcher,
+        loop_thread=loop_thread,
+        new_state=around.new_state,
     )
-    return Failed(failure, final=final)
-
-
-def _interrupted(ready: Ready, hold: Hold, started_at: float, ended_at: float) -> Outcome:
-    match hold.why:
-        case "cancelled":
-            return WasCancelled()
-        case "lease_lost":
-            return LostLease()
-        case "timed_out":
-            text = f"it took longer than its time-out of {ready.task.policy.timeout_s:g} s"
-            return TimedOut(Failure("TimedOut", text, "", started_at, ended_at))
-        case _:
-            return WasStopped()
 
 
 def _not_understood(
@@ -363,23 +395,3 @@ def _not_understood(
     since = delivery.waits_since
     waited_s = 0.0 if since is None else now - since
     return Ran(NotUnderstood(reason, seen(error, now), waited_s, patience_s), Policy())
-
-
-def _result(task: Task[Any, Any, Any], value: Any) -> Any:
-    """What a task returned, as a small JSON value; what is none is dropped with a warning."""
-    if value is None:
-        return None
-    from pydantic_core import to_jsonable_python
-
-    try:
-        result = to_jsonable_python(value)
-        size = len(json.dumps(result, allow_nan=False))
-    except (ValueError, TypeError, RecursionError) as error:
-        log.warning("%s returned what JSON cannot carry (%s): the record keeps no result", task.name, error)
-        return None
-    if size > MAX_RESULT_BYTES:
-        log.warning(
-            "%s returned %d bytes, a record keeps %d: no result kept", task.name, size, MAX_RESULT_BYTES
-        )
-        return None
-    return result

@@ -10,20 +10,24 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from twolane.contracts.blobs import Blobs
 from twolane.contracts.clock import Clock
-from twolane.contracts.queue import Queue
+from twolane.contracts.queue import CancelMessage, Queue
 from twolane.contracts.records import Records
 from twolane.engine.background import Background
 from twolane.engine.batcher import Batcher
+from twolane.engine.calling import Means
+from twolane.engine.followers import Followers
 from twolane.engine.limits import Limits
+from twolane.engine.outbox import Outbox
 from twolane.engine.run import Observer, Surroundings, unobserved
-from twolane.engine.sender import Sender
+from twolane.engine.sender import SEND_TIMEOUT_S, Sender
 from twolane.engine.task import Registry, Sendable, Task
 from twolane.engine.telling import tell_log
 from twolane.engine.threads import Threads
@@ -31,7 +35,7 @@ from twolane.engine.upkeep import Upkeep
 from twolane.engine.uploads import PendingBlob, pending
 from twolane.engine.worker import Worker
 from twolane.values.errors import DefinitionError, UsageError
-from twolane.values.record import WorkerInfo
+from twolane.values.record import Record, WorkerInfo
 from twolane.values.ticket import Lane, Ticket
 
 log = logging.getLogger("twolane.runtime")
@@ -68,6 +72,7 @@ class Runtime:
 
     Attributes:
         observer: told each step of each delivery, for tests.
+        new_state: makes `ctx.state` of an attempt; what the app's lifespan yielded while one runs.
         on_stuck: called when too many sync tasks are stuck; a worker process replaces itself then.
     """
 
@@ -82,19 +87,21 @@ class Runtime:
         in_app: bool = True,
     ) -> None:
         self.observer: Observer = unobserved
+        self.new_state: Callable[[], Any] = SimpleNamespace
         self.on_stuck: Callable[[], None] = _report_stuck
         self.registry = registry
         self.clock = clock
         self.limits = limits
         self.new_id = new_id
         self.background = Background(limits=limits, clock=clock)
+        self.followers = Followers(self.read_many, pause_s=limits.look_s)
         self._open_stores = open_stores
         self._opened: _Open | None = None
         self._guard = threading.Lock()
         self._kind: str | None = "in_app" if in_app else None
         self._queues: tuple[str, ...] = ()
         self._worker: Worker | None = None
-        self._threads: Threads | None = None
+        self._threads: tuple[Threads, ...] = ()
 
     @property
     def sender(self) -> Sender:
@@ -144,6 +151,26 @@ class Runtime:
         (sent,) = self.sender.store_blocking([prepared])
         return Ticket(id=sent.id, task=prepared.task.name, lane=Lane.QUEUE)
 
+    def read(self, message_id: str) -> Record | None:
+        """The record of a message. Blocks.
+
+        Raises:
+            QueueError: the queue cannot be read.
+        """
+        return self.stores.records.get(message_id)
+
+    def read_many(self, message_ids: Collection[str]) -> dict[str, Record]:
+        """The records of several messages in one reading. Blocks; raises as `read`."""
+        return self.stores.records.get_many(message_ids)
+
+    def cancel(self, message_id: str) -> Record | None:
+        """Ask for a cancellation; the record as it stands afterwards. Blocks; see `Tasks.cancel`."""
+        record = self.read(message_id)
+        if record is None:
+            return None
+        self.batcher.ask_blocking(CancelMessage(record.id), SEND_TIMEOUT_S)
+        return self.read(record.id)
+
     def work_as(
         self,
         kind: str,
@@ -183,8 +210,11 @@ class Runtime:
             _check_timeouts(tasks, opened.stores.queue.capabilities.longest_attempt_s)
         if self._kind is None or not tasks:
             return
-        self._threads = Threads(self.limits.sync_threads, name="twolane-task")
-        self._worker = self._make_worker(self._kind, self._threads)
+        self._threads = (
+            Threads(self.limits.sync_threads, name="twolane-task"),
+            Threads(self.limits.slots, name="twolane-dependency"),
+        )
+        self._worker = self._make_worker(self._kind, self.surroundings(*self._threads))
         try:
             await self._worker.start()
         except BaseException:
@@ -196,6 +226,7 @@ class Runtime:
         if self._worker is not None:
             self._worker.stop_receiving()
         self.background.begin_stop()
+        self.followers.release()
 
     def hurry(self) -> None:
         """Do not wait for the grace time to end; in the loop's thread."""
@@ -211,16 +242,42 @@ class Runtime:
         """
         self.begin_stop()
         grace_s = self.limits.grace_s if grace_s is None else grace_s
-        draining = [self.background.drain(grace_s)]
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + grace_s
+        draining = [self.followers.drain()]
         if self._worker is not None:
             draining.append(self._worker.drain(grace_s))
         await asyncio.gather(*draining)
         self._worker = None
-        if self._threads is not None:
-            self._threads.close()
+        # its last deliveries may have started background tasks: those have what is left of the time
+        await self.background.drain(max(0.0, deadline - loop.time()))
+        for threads in self._threads:
+            threads.close()
         await asyncio.to_thread(self.close)
 
-    def _make_worker(self, kind: str, threads: Threads) -> Worker:
+    def surroundings(self, threads: Threads, side_threads: Threads) -> Surroundings:
+        """What running deliveries needs.
+
+        Args:
+            threads: for sync tasks.
+            side_threads: for blocking dependencies of tasks.
+        """
+        means = Means(side_threads, self._open_outbox)
+        return Surroundings(
+            self.registry,
+            self.stores.blobs,
+            self.batcher,
+            self.clock,
+            threads,
+            self.observer,
+            self.new_state,
+            means,
+        )
+
+    def _open_outbox(self, parent: str, by: str) -> Outbox:
+        return Outbox(parent, by, sender=self.sender, background=self.background, new_id=self.new_id)
+
+    def _make_worker(self, kind: str, around: Surroundings) -> Worker:
         stores, tasks = self.stores, self.registry.queue_tasks()
         info = WorkerInfo(
             id=self.new_id(),
@@ -231,7 +288,6 @@ class Runtime:
             slots=self.limits.slots,
             started_at=self.clock.now(),
         )
-        around = Surroundings(self.registry, stores.blobs, self.batcher, self.clock, threads, self.observer)
         upkeep = Upkeep(
             self.batcher,
             stores.records,

@@ -20,15 +20,13 @@ from twolane.engine.task import Sendable, SendOptions, Task
 from twolane.engine.uploads import PendingBlob
 from twolane.values.blob import Blob, BlobRef
 from twolane.values.errors import ArgumentsRefused, BlobError, BlobTooLarge, SendRefused
-from twolane.values.message import Message, MessagePolicy, encode
+from twolane.values.message import SECRETS
 from twolane.values.ticket import Lane, Ticket
 
 log = logging.getLogger("twolane.send")
 
 SEND_TIMEOUT_S = 30.0
 """After so many seconds without an answer the outcome of a send is unknown."""
-
-_SORTED = json.JSONEncoder(sort_keys=True, check_circular=False)
 
 
 @dataclass(slots=True)
@@ -40,8 +38,8 @@ class Prepared:
         id: the message's id.
         options: the options of this send.
         validated: the arguments as a pydantic model.
-        values: the same as JSON values by name.
-        body: the envelope; written again once the bytes of its uploads are stored.
+        args: the same by name, as one line of ASCII JSON.
+        body: the envelope; like `args`, written again once the bytes of its uploads are stored.
         blobs: the blobs among them.
         parent: the id of the message whose task sends it.
         trace: the trace context of the caller.
@@ -51,7 +49,7 @@ class Prepared:
     id: str
     options: SendOptions
     validated: Any
-    values: dict[str, Any]
+    args: str
     body: str
     blobs: list[Blob]
     parent: str | None
@@ -109,11 +107,10 @@ class Sender:
         task, options = sendable.task, sendable.send_options
         validated = task.arguments.validate(args, kwargs)
         blobs: list[Blob] = []
-        values = task.arguments.dump(validated, blobs)
-        prepared = Prepared(
-            task, options.id or self._new_id(), options, validated, values, "", blobs, parent, trace.inject()
-        )
-        prepared.body = self._encode(prepared, values)
+        written = task.arguments.dump(validated, blobs)
+        message_id = options.id or self._new_id()
+        prepared = Prepared(task, message_id, options, validated, written, "", blobs, parent, trace.inject())
+        prepared.body = self._envelope(prepared, written)
         return prepared
 
     async def store(self, batch: Sequence[Prepared]) -> tuple[Sent, ...]:
@@ -132,6 +129,12 @@ class Sender:
     def store_blocking(self, batch: Sequence[Prepared]) -> tuple[Sent, ...]:
         """As `store`, for threads without an event loop."""
         return _told(batch, self._batcher.ask_blocking(self._finish(batch), SEND_TIMEOUT_S))
+
+    async def outgoing_of(self, batch: Sequence[Prepared]) -> tuple[Outgoing, ...]:
+        """As `outgoing`, for many and without holding up the event loop: what a settlement stores."""
+        if any(self._blocks(each) for each in batch):
+            return (await asyncio.to_thread(self._finish, batch)).messages
+        return self._finish(batch).messages
 
     def outgoing(self, prepared: Prepared) -> Outgoing:
         """The stored form of a prepared send; stores its blobs first. Blocks if there are any.
@@ -157,37 +160,40 @@ class Sender:
         return bool(prepared.blobs) or len(prepared.body) > self._max_body_bytes
 
     def _outgoing(self, prepared: Prepared) -> Outgoing:
-        values, task = prepared.values, prepared.task
-        waiting = [blob for blob in prepared.blobs if isinstance(blob, PendingBlob)]
-        for blob in waiting:
-            blob.store(self._blobs)
-        if waiting:
-            prepared.blobs.clear()
-            values = prepared.values = task.arguments.dump(prepared.validated, prepared.blobs)
-            prepared.body = self._encode(prepared, values)
-        body = prepared.body
+        if prepared.blobs:
+            self._store_uploads(prepared)
+        task, options, body = prepared.task, prepared.options, prepared.body
         keys = [blob.ref.key for blob in prepared.blobs]
         if len(body) > self._max_body_bytes:
-            ref = self._claim_check(prepared, values)
-            body = self._encode(prepared, None, ref)
+            ref = self._claim_check(prepared)
+            body = self._envelope(prepared, ref)
             keys.append(ref.key)
-        options = prepared.options
         return Outgoing(
             id=prepared.id,
             queue=task.queue,
             task=task.name,
             body=body,
-            digest=self._digest(prepared, values),
+            digest=_digest(prepared),
             sent_at=self._clock.now(),
             delay_s=options.delay_s,
             max_attempts=task.policy.max_attempts,
-            unique_key=options.unique_key or _unique_key(task, values),
+            unique_key=options.unique_key or _unique_key(prepared),
             blobs=tuple(keys),
             parent=prepared.parent,
         )
 
-    def _claim_check(self, prepared: Prepared, values: Mapping[str, Any]) -> BlobRef:
-        data = json.dumps(values).encode()
+    def _store_uploads(self, prepared: Prepared) -> None:
+        """Store the bytes that are still to be stored; only then is known what the message says of them."""
+        waiting = [blob for blob in prepared.blobs if isinstance(blob, PendingBlob)]
+        for blob in waiting:
+            blob.store(self._blobs)
+        if waiting:
+            prepared.blobs.clear()
+            prepared.args = prepared.task.arguments.dump(prepared.validated, prepared.blobs)
+            prepared.body = self._envelope(prepared, prepared.args)
+
+    def _claim_check(self, prepared: Prepared) -> BlobRef:
+        data = prepared.args.encode()
         if len(data) > self._limit_bytes:
             raise ArgumentsRefused(
                 f"task {prepared.task.name}: the arguments take {len(data)} bytes, the limit is "
@@ -196,43 +202,33 @@ class Sender:
             )
         return self._blobs.put(io.BytesIO(data), name="arguments.json")
 
-    def _encode(
-        self, prepared: Prepared, values: Mapping[str, Any] | None, ref: BlobRef | None = None
-    ) -> str:
-        task, now = prepared.task, self._clock.now()
-        expires_s = prepared.options.expires_after_s or task.policy.expires_after_s
-        policy = task.policy
-        message = Message(
-            id=prepared.id,
-            task=task.name,
-            queue=task.queue,
-            args=values,
-            args_blob=ref,
+    def _envelope(self, prepared: Prepared, args: str | BlobRef) -> str:
+        task, options, now = prepared.task, prepared.options, self._clock.now()
+        expires_s = options.expires_after_s or task.policy.expires_after_s
+        return task.letterhead.write(
+            prepared.id,
+            args,
             sent_at=now,
-            expires_at=None if expires_s is None else now + prepared.options.delay_s + expires_s,
-            policy=MessagePolicy(policy.max_attempts, policy.timeout_s, policy.patience_s),
             trace=prepared.trace,
+            expires_at=None if expires_s is None else now + options.delay_s + expires_s,
             parent=prepared.parent,
+            more={SECRETS: secrets} if (secrets := task.arguments.secrets) else None,
         )
-        try:
-            body = encode(message)
-        except (ValueError, TypeError, RecursionError):
-            task.arguments.check_json(values or {})
-            raise
-        if "\\ud" in body:  # may be a lone surrogate, which no worker could read back
-            task.arguments.check_json(values or {})
-        return body
-
-    def _digest(self, prepared: Prepared, values: Mapping[str, Any]) -> str:
-        """Equal for equal task and arguments; the same bytes uploaded twice are equal arguments."""
-        text = _SORTED.encode([prepared.task.name, values])
-        for blob in prepared.blobs:
-            text = text.replace(blob.ref.key, blob.ref.sha256)
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _unique_key(task: Task[Any, Any, Any], values: Mapping[str, Any]) -> str | None:
-    return None if task.unique_key is None else task.unique_key.format(**values)
+def _digest(prepared: Prepared) -> str:
+    """Equal for equal task and arguments; the same bytes uploaded twice are equal arguments."""
+    args = prepared.args
+    if args.count(":") > 1:  # more than one name, whose order does not matter
+        args = json.dumps(json.loads(args), sort_keys=True)
+    for blob in prepared.blobs:
+        args = args.replace(blob.ref.key, blob.ref.sha256)
+    return hashlib.blake2b(f"{prepared.task.name} {args}".encode(), digest_size=16).hexdigest()
+
+
+def _unique_key(prepared: Prepared) -> str | None:
+    template = prepared.task.unique_key
+    return None if template is None else template.format(**json.loads(prepared.args))
 
 
 def _told(batch: Sequence[Prepared], sent: tuple[Sent, ...]) -> tuple[Sent, ...]:
@@ -241,6 +237,6 @@ def _told(batch: Sequence[Prepared], sent: tuple[Sent, ...]) -> tuple[Sent, ...]
             log.info(
                 "%s %s is stored already as %s: nothing was added", prepared.task.name, prepared.id, each.id
             )
-        else:
+        elif log.isEnabledFor(logging.DEBUG):
             log.debug("%s %s stored in queue %s", prepared.task.name, prepared.id, prepared.task.queue)
     return sent

@@ -14,15 +14,21 @@ from twolane.contracts.queue import (
     AckDelivery,
     CancelDelivery,
     DeadLetterDelivery,
+    Delivery,
     Entry,
+    Outgoing,
     ReleaseDelivery,
     RetryDelivery,
     Settled,
     WaitDelivery,
 )
 from twolane.engine.batcher import Batcher
-from twolane.values.errors import QueueError
-from twolane.values.outcome import Ack, Cancel, Decision, Die, LetGo, Reason, Release, Retry, Wait
+from twolane.engine.decide import decide
+from twolane.engine.failures import seen
+from twolane.engine.outbox import Outbox
+from twolane.values.errors import QueueError, SendRefused
+from twolane.values.outcome import Ack, Cancel, Decision, Die, Failed, LetGo, Reason, Release, Retry, Wait
+from twolane.values.policy import Policy
 
 log = logging.getLogger("twolane.settle")
 
@@ -30,11 +36,11 @@ RETRY_S = 1.0
 """The pause between two tries to store a settlement, in seconds."""
 
 
-def entry_for(decision: Decision, receipt: str) -> Entry[Settled] | None:
-    """The settling verb of a decision; None: nothing is settled."""
+def entry_for(decision: Decision, receipt: str, sends: tuple[Outgoing, ...] = ()) -> Entry[Settled] | None:
+    """The settling verb of a decision; None: nothing is settled. What the task sent goes with an ack alone."""
     match decision:
         case Ack(result):
-            return AckDelivery(receipt, result)
+            return AckDelivery(receipt, result, sends)
         case Retry(after_s, failure):
             return RetryDelivery(receipt, after_s, failure)
         case Wait(after_s, _, _):
@@ -52,7 +58,9 @@ def entry_for(decision: Decision, receipt: str) -> Entry[Settled] | None:
             assert_never(decision)
 
 
-async def settle(decision: Decision, receipt: str, batcher: Batcher, *, tries: int) -> Settled:
+async def settle(
+    decision: Decision, receipt: str, batcher: Batcher, *, tries: int, sends: tuple[Outgoing, ...] = ()
+) -> Settled:
     """Carry a decision out.
 
     Args:
@@ -60,11 +68,15 @@ async def settle(decision: Decision, receipt: str, batcher: Batcher, *, tries: i
         receipt: the delivery's.
         batcher: the way to the queue.
         tries: how often a settlement that cannot be stored is tried, a second apart.
+        sends: what the task sent, stored with its ack.
 
     Returns:
         Whether the delivery was still held.
+
+    Raises:
+        SendRefused: the queue refuses what the task sent; nothing was settled.
     """
-    entry: Entry[Any] | None = entry_for(decision, receipt)
+    entry: Entry[Any] | None = entry_for(decision, receipt, sends)
     if entry is None:
         return Settled(held=False)
     for left in range(tries - 1, -1, -1):
@@ -78,6 +90,50 @@ async def settle(decision: Decision, receipt: str, batcher: Batcher, *, tries: i
         else:
             return settled
     raise ValueError("settle takes 1 or more tries")
+
+
+async def settle_with(
+    outbox: Outbox,
+    decision: Decision,
+    delivery: Delivery,
+    policy: Policy,
+    batcher: Batcher,
+    *,
+    tries: int,
+    jitter: float,
+) -> tuple[Decision, Settled]:
+    """As `settle`, with what the attempt added: it goes with an ack, and is dropped otherwise.
+
+    Where the queue refuses what the task sent (an id that another message has), the attempt has failed:
+    trying the same settlement again would end with its lease, and tell nobody why.
+
+    Args:
+        outbox: what the attempt added.
+        decision: what becomes of the delivery.
+        delivery: which.
+        policy: decides again if the queue refuses.
+        batcher: the way to the queue.
+        tries: as for `settle`.
+        jitter: a random number from 0 to 1, for the backoff of that decision.
+
+    Returns:
+        The decision that was carried out, and whether the delivery was still held.
+    """
+    outbox.close()
+    try:
+        settled = await settle(decision, delivery.receipt, batcher, tries=tries, sends=outbox.outgoing)
+    except SendRefused as error:
+        log.warning("%s %s sent what the queue refuses: %s", delivery.task, delivery.id, error)
+        failed = Failed(seen(error, delivery.received_at))
+        decision = decide(failed, delivery.attempt, policy, jitter)
+        settled = await settle(decision, delivery.receipt, batcher, tries=tries)
+    if not settled.held:
+        outbox.drop("is no longer this worker's")
+    elif isinstance(decision, Ack):
+        outbox.go()
+    else:
+        outbox.drop("did not succeed")
+    return decision, settled
 
 
 def _next(left: int) -> str:

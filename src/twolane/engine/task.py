@@ -18,7 +18,9 @@ from typing import Any, Generic, ParamSpec, TypeVar, get_type_hints
 
 from twolane.engine.arguments import Arguments
 from twolane.engine.context import TaskContext
+from twolane.engine.filling import Filling
 from twolane.values.errors import DefinitionError, UsageError
+from twolane.values.message import Letterhead, MessagePolicy
 from twolane.values.policy import Policy, seconds
 from twolane.values.ticket import Lane
 
@@ -68,7 +70,10 @@ class Task(Sendable[P], Generic[C, P, R_co]):
         fn: the function.
         is_async: whether the function is a coroutine function.
         takes_context: whether its first parameter is a TaskContext.
+        letterhead: writes its envelopes.
         unique_key: template of its uniqueness key over the arguments' names, or None.
+        public_result: customers may see what it returns.
+        filling: the parameters that the worker fills beside the context; None: there are none.
     """
 
     def __init__(
@@ -81,6 +86,8 @@ class Task(Sendable[P], Generic[C, P, R_co]):
         because: str = "",
         policy: Policy | None = None,
         unique_key: str | None = None,
+        public_result: bool = False,
+        filling: Filling | None = None,
     ) -> None:
         self.fn = fn
         self.name = name
@@ -89,11 +96,18 @@ class Task(Sendable[P], Generic[C, P, R_co]):
         self.because = because
         self.policy = policy or Policy()
         self.unique_key = unique_key
+        self.public_result = public_result
+        if not isinstance(public_result, bool):  # pyright: ignore[reportUnnecessaryIsInstance]  (1 might be a mistake)
+            raise DefinitionError(f"task {name}: public_result is True or False, not {public_result!r}")
         self.is_async = inspect.iscoroutinefunction(fn)
         if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
             raise DefinitionError(f"task {name}: a call of a generator function would run nothing of it")
         self.takes_context = _takes_context(fn, name, lane)
-        self.arguments = Arguments(fn, name, skip_first=self.takes_context)
+        self.filling = filling
+        filled = frozenset[str]() if filling is None else filling.names
+        self.arguments = Arguments(fn, name, skip_first=self.takes_context, filled=filled)
+        limits = MessagePolicy(self.policy.max_attempts, self.policy.timeout_s, self.policy.patience_s)
+        self.letterhead = Letterhead(name, queue, limits)
         self.send_options = SendOptions()
         self.task: Task[Any, P, Any] = self
         functools.update_wrapper(self, fn)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from twolane.contracts.queue import MarkTold, TakeAlerts
 from twolane.engine.batcher import Batcher
+from twolane.engine.masking import Masker
 from twolane.values.record import DeadLetter
 
 log = logging.getLogger("twolane.alert")
@@ -76,9 +77,8 @@ def boxed(letter: DeadLetter, address: str = "") -> str:
     lines = [what, f"message {record.id}, queue {record.queue}, sent {_when(record.sent_at)}"]
     if letter.attempts:
         last = letter.attempts[-1]
-        lines.append(
-            f"attempt {last.number}: {last.failure.error_type}: {printable(last.failure.message)[:300]}"
-        )
+        said = printable(Masker.of(letter.body).text(last.failure.message))
+        lines.append(f"attempt {last.number}: {last.failure.error_type}: {said[:300]}")
     if len(letter.attempts) > 1:
         first = min(attempt.failure.started_at for attempt in letter.attempts)
         lines.append(f"{len(letter.attempts)} attempts since {_when(first)}")

@@ -46,17 +46,28 @@ class Threads:
         """How many threads are given up and have not come back."""
         return self._given_up
 
-    def submit(self, job: Job, then: Job = _nothing) -> None:
+    def submit(self, job: Job, then: Job = _nothing, *, reserved: bool = False) -> None:
         """Run a job in a thread, as soon as one is free; the job handles its own errors.
 
         Args:
             job: what to run.
             then: called behind it in the same thread, which counts as free by then.
+            reserved: a thread was reserved for it.
         """
         with self._guard:
-            self._pending += 1
+            self._pending += not reserved
             self._make_if_needed()
         self._jobs.put((job, then))
+
+    def reserve(self) -> None:
+        """Count a thread as taken, for a job that is submitted later."""
+        with self._guard:
+            self._pending += 1
+
+    def unreserve(self) -> None:
+        """The job will not be submitted."""
+        with self._guard:
+            self._pending -= 1
 
     def give_up(self) -> None:
         """One of the running jobs is stuck: another thread may take its place."""

@@ -33,7 +33,7 @@ from twolane.engine.hold import Hold
 from twolane.engine.keeper import LeaseKeeper
 from twolane.engine.limits import Limits
 from twolane.engine.run import Ran, Surroundings, run
-from twolane.engine.settle import settle
+from twolane.engine.settle import settle, settle_with
 from twolane.engine.slots import Slots
 from twolane.engine.upkeep import Upkeep
 from twolane.values.errors import QueueError, UsageError
@@ -317,7 +317,13 @@ class Worker:
                 self._note_stuck(delivery)
             self._warn_of_patience(delivery, ran)
             observer("settle", delivery)
-            settled = await settle(decision, delivery.receipt, self._batcher, tries=SETTLE_TRIES)
+            if ran.outbox is None:
+                settled = await settle(decision, delivery.receipt, self._batcher, tries=SETTLE_TRIES)
+            else:
+                decision, settled = await settle_with(
+                    ran.outbox, decision, delivery, ran.policy, self._batcher,
+                    tries=SETTLE_TRIES, jitter=random.random(),  # noqa: S311
+                )  # fmt: skip
             observer("settled", delivery)
             self._report(delivery, decision, held=settled.held, took_s=time.perf_counter() - began)
         finally:

@@ -14,12 +14,14 @@ from http import HTTPStatus
 from typing import Any, NoReturn
 
 from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import Message, Scope, Send
 
 from twolane.engine.background import Call
 from twolane.engine.sender import Prepared
 from twolane.engine.task import Sendable
+from twolane.values.blob import Blob
 from twolane.values.errors import ArgumentsRefused, BlobTooLarge, SendUnknown, TwolaneError, UsageError
 from twolane.values.ticket import Lane, Ticket
 from twolane.wiring.installed import Installed
@@ -102,6 +104,18 @@ class Exchange:
             else:
                 batch.sends.append(item)
         return item.ticket
+
+    def upload(self, source: Any) -> Blob:
+        """A blob to be.
+
+        Raises:
+            HTTPException: 413, the size is known to be over the upload limit.
+            TypeError: no upload, bytes, path or binary file.
+        """
+        try:
+            return self.tasks.runtime.upload(source)
+        except BlobTooLarge as error:
+            raise HTTPException(413, str(error)) from None
 
     def _check_open(self, sendable: Sendable[...]) -> None:
         if self.closed is not None:

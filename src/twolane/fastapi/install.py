@@ -27,5 +27,6 @@ def install(app: Any, tasks: Installed) -> None:
         whose = "these tasks" if present is tasks else "another Tasks"
         raise UsageError(f"the app has {whose} installed already: one Tasks an app, installed once")
     app.state.twolane = tasks
+    tasks.apps.append(app)
     app.user_middleware.append(Middleware(LanesMiddleware, tasks=tasks))
     app.router.lifespan_context = with_lanes(app.router.lifespan_context, tasks)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from types import FrameType
+from functools import partial
+from types import FrameType, SimpleNamespace
 from typing import Any, Protocol
 
+from starlette.datastructures import State
 from starlette.types import Lifespan
 
 from twolane.engine.runtime import Runtime
@@ -28,10 +30,19 @@ def with_lanes(lifespan: Lifespan[Any], tasks: Installed) -> Lifespan[Any]:
             if runtime.background.is_open:  # an outer app, or the worker, has opened them
                 yield state
                 return
-            async with _open(runtime):
-                yield state
+            runtime.new_state = partial(_new_state, state)
+            try:
+                async with _open(runtime):
+                    yield state
+            finally:
+                runtime.new_state = SimpleNamespace
 
     return wrapped
+
+
+def _new_state(yielded: Mapping[str, Any] | None) -> State:
+    """What the lifespan yielded, for one attempt of a task: as Starlette makes `request.state`, with its own copy."""
+    return State(dict(yielded or {}))
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """A message and its envelope: the versioned ASCII JSON that lies in a queue (DESIGN.md section 6).
 
-Here: the value, encode and decode. Not here: arguments (engine/arguments.py) and ids (engine/ids.py).
+Here: the value, its writing and reading. Not here: arguments (engine/arguments.py) and ids (engine/ids.py).
 """
 
 from __future__ import annotations
@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, cast
 
 from twolane.values.blob import BlobRef
 from twolane.values.errors import EnvelopeTooNew, EnvelopeUnreadable
 
 VERSION = 1
+SECRETS = "secrets"
+"""The field that names the arguments whose types are secrets: who shows a message masks them."""
 _ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":"))
 _KNOWN = frozenset(
     [
@@ -96,44 +99,102 @@ class Message:
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-def encode(message: Message) -> str:
-    """Write a message as its envelope: one line of ASCII JSON.
+class Letterhead:
+    """Writes the envelopes of one task: what they have in common is written once.
 
-    Raises:
-        ValueError: an argument is NaN, infinite or an integer too long to write.
-        TypeError: an argument is no JSON value.
+    Args:
+        task: the task's name.
+        queue: the queue's name.
+        policy: what a stranger needs to know.
     """
-    policy = message.policy
-    envelope: dict[str, Any] = {
-        "v": VERSION,
-        "id": message.id,
-        "task": message.task,
-        "queue": message.queue,
-        "sent_at": message.sent_at,
-        "policy": {
+
+    __slots__ = ("_common",)
+
+    def __init__(self, task: str, queue: str, policy: MessagePolicy) -> None:
+        limits = {
             "max_attempts": policy.max_attempts,
             "timeout_s": policy.timeout_s,
             "patience_s": policy.patience_s,
-        },
-        "trace": message.trace,
-    }
-    if message.args_blob is None:
-        envelope["args"] = message.args
-    else:
-        envelope["args_blob"] = message.args_blob.to_json()
-    if message.expires_at is not None:
-        envelope["expires_at"] = message.expires_at
-    if message.parent is not None:
-        envelope["parent"] = message.parent
-    if (more := message.continuation) is not None:
-        envelope["continuation"] = {
-            "number": more.number,
-            "cursor": more.cursor,
-            "deadline_at": more.deadline_at,
         }
-    if message.extra:
-        envelope = {**message.extra, **envelope}
-    return _ENCODER.encode(envelope)
+        self._common = _members({"v": VERSION, "task": task, "queue": queue, "policy": limits})
+
+    def write(
+        self,
+        message_id: str,
+        args: str | BlobRef,
+        *,
+        sent_at: float,
+        trace: Mapping[str, str],
+        expires_at: float | None = None,
+        parent: str | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> str:
+        """One envelope: a line of ASCII JSON.
+
+        Args:
+            message_id: the message's id.
+            args: the arguments, an object in ASCII JSON; or where they lie if they are too large for the body.
+            sent_at: when it was sent, in epoch seconds.
+            trace: the trace context of the sender.
+            expires_at: when it is dead if it still waits, in epoch seconds; None: never.
+            parent: the id of the message whose task sent this one.
+            more: other fields.
+
+        Raises:
+            ValueError: a field is NaN, infinite or an integer too long to write.
+            TypeError: a field is no JSON value.
+        """
+        if not isfinite(sent_at):
+            raise ValueError(f"sent_at is a time, not {sent_at!r}")
+        head = (
+            f'{self._common},"id":{to_json(message_id)},"sent_at":{sent_at!r},'
+            f'"trace":{to_json(trace) if trace else "{}"}'
+        )
+        rest = {} if more is None else {**more}
+        if expires_at is not None:
+            rest["expires_at"] = expires_at
+        if parent is not None:
+            rest["parent"] = parent
+        if isinstance(args, BlobRef):
+            rest["args_blob"] = args.to_json()
+        else:
+            head += f',"args":{args}'
+        return f"{{{head},{_members(rest)}}}" if rest else f"{{{head}}}"
+
+
+def _members(fields: Mapping[str, Any]) -> str:
+    """An object in JSON, without its braces."""
+    return to_json(fields)[1:-1]
+
+
+def to_json(value: Any) -> str:
+    """A JSON value as one line of ASCII.
+
+    Raises:
+        ValueError: it holds NaN, infinity or an integer too long to write.
+        TypeError: it is no JSON value.
+    """
+    return _ENCODER.encode(value)
+
+
+def encode(message: Message) -> str:
+    """Write a message as its envelope; raises as `Letterhead.write`."""
+    more = {key: value for key, value in message.extra.items() if key not in _KNOWN}
+    if (continuation := message.continuation) is not None:
+        more["continuation"] = {
+            "number": continuation.number,
+            "cursor": continuation.cursor,
+            "deadline_at": continuation.deadline_at,
+        }
+    return Letterhead(message.task, message.queue, message.policy).write(
+        message.id,
+        to_json(message.args) if message.args_blob is None else message.args_blob,
+        sent_at=message.sent_at,
+        trace=message.trace,
+        expires_at=message.expires_at,
+        parent=message.parent,
+        more=more,
+    )
 
 
 def decode(body: str) -> Message:
@@ -182,7 +243,7 @@ def _read(envelope: dict[str, Any]) -> Message:
         continuation=None
         if more is None
         else Continuation(int(more["number"]), more["cursor"], float(more["deadline_at"])),
-        extra={key: value for key, value in envelope.items() if key not in _KNOWN},
+        extra={key: envelope[key] for key in envelope.keys() - _KNOWN},
     )
 
 

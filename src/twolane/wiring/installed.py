@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from twolane.engine.runtime import Runtime
@@ -9,10 +10,25 @@ from twolane.engine.task import Registry, Sendable
 from twolane.wiring.settings import Settings
 
 
+class StatusUrlsLike(Protocol):
+    """Finds where a status can be read."""
+
+    def of(self, scope: Mapping[str, Any], message_id: str) -> str | None:
+        """The path of a message's status, as the request of this ASGI scope would reach it; None: nowhere."""
+        ...
+
+
 class Installed(Protocol):
-    """A `Tasks`, as an app or a command line finds it."""
+    """A `Tasks`, as an app or a command line finds it.
+
+    Attributes:
+        registry: the tasks.
+        apps: the apps that have them installed.
+    """
 
     registry: Registry
+    status_urls: StatusUrlsLike | None
+    apps: list[Any]
 
     @property
     def runtime(self) -> Runtime:

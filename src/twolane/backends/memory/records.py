@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -73,6 +73,11 @@ class MemoryRecords:
             row = self._rows.get(message_id) or self._rows.get(self._aliases.get(message_id, ""))
             return row.record if row else None
 
+    def get_many(self, message_ids: Collection[str]) -> dict[str, Record]:
+        with self._lock:
+            rows = [row for each in message_ids if (row := self._rows.get(each)) is not None]
+            return {row.record.id: row.record for row in rows}
+
     def body(self, message_id: str) -> str | None:
         with self._lock:
             row = self._rows.get(message_id)
@@ -94,6 +99,11 @@ class MemoryRecords:
         with self._lock:
             row = self._rows.get(message_id)
             return row.letter() if row and row.record.state is State.DEAD else None
+
+    def attempts(self, message_id: str) -> tuple[Attempt, ...]:
+        with self._lock:
+            row = self._rows.get(message_id)
+            return tuple(row.attempts) if row else ()
 
     def messages(self) -> list[Outgoing]:
         """For tests: what is kept, in the order it was sent."""

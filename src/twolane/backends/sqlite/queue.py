@@ -20,7 +20,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from twolane.backends.sqlite import (
     alerts,
@@ -256,8 +256,8 @@ def _together(entries: Sequence[contract.Entry[Any]], tx: Transaction) -> list[A
     answers: list[Any] = []
     try:
         for kind, alike in groupby(entries, type):
-            if kind is contract.AckDelivery:
-                answers += settling.ack_all(tx, cast("list[contract.AckDelivery]", list(alike)))
+            if (for_many := _ROOMS_FOR_MANY.get(kind)) is not None:
+                answers += for_many(tx, list(alike))
             else:
                 answers += [_ROOMS[kind](tx, entry) for entry in alike]
     except Exception as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from twolane.backends.sqlite.readers import Readers
 from twolane.backends.sqlite.receiving import WAITING_NAMES
 from twolane.backends.sqlite.workers import listed_workers
 from twolane.contracts.clock import Clock
-from twolane.values.record import DeadLetter, QueueStats, Record, State, Stats
+from twolane.values.record import Attempt, DeadLetter, QueueStats, Record, State, Stats
 
 NEXT_VISIBLE = f"""
     {WAITING_NAMES}
@@ -60,6 +61,10 @@ class SqliteRecords:
         """The record of one message."""
         return self._readers.read(lambda connection: rows.find_record(connection, message_id))
 
+    def get_many(self, message_ids: Collection[str]) -> dict[str, Record]:
+        """The records of these messages by their own ids."""
+        return self._readers.read(lambda connection: rows.find_records(connection, message_ids))
+
     def body(self, message_id: str) -> str | None:
         """The stored body of one message."""
         return self._readers.read(partial(_body, message_id))
@@ -78,6 +83,10 @@ class SqliteRecords:
         """One dead letter with every attempt."""
         statement = "SELECT seq FROM messages WHERE id = :id AND state = 'dead'"
         return next(iter(self._readers.read(partial(_letters, statement, {"id": message_id}))), None)
+
+    def attempts(self, message_id: str) -> tuple[Attempt, ...]:
+        """The attempts of one message that did not succeed."""
+        return self._readers.read(lambda connection: rows.attempts(connection, message_id))
 
     def stats(self) -> Stats:
         """Counts, workers alive, alerts; no scan, however many messages."""

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 
 from twolane.backends.aws import Service
 from twolane.backends.sqs.addresses import Address
 from twolane.backends.sqs.wires import Wires
-from twolane.values.record import DeadLetter, QueueStats, Record, State, Stats, WorkerInfo
+from twolane.values.record import Attempt, DeadLetter, QueueStats, Record, State, Stats, WorkerInfo
 
 
 class _Every(frozenset[str]):
@@ -39,6 +39,10 @@ class NoRecords:
         del message_id
         return None
 
+    def get_many(self, message_ids: Collection[str]) -> dict[str, Record]:
+        del message_ids
+        return {}
+
     def body(self, message_id: str) -> str | None:
         del message_id
         return None
@@ -54,6 +58,10 @@ class NoRecords:
     def dead_letter(self, message_id: str) -> DeadLetter | None:
         del message_id
         return None
+
+    def attempts(self, message_id: str) -> tuple[Attempt, ...]:
+        del message_id
+        return ()
 
     def stats(self) -> Stats:
         queues = {queue: self._queue_stats(queue) for queue in self._queues}

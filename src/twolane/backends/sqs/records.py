@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 
 from twolane.backends.sqs.ledger import COUNTERS, OWED, Ledger
 from twolane.backends.sqs.rows import DEAD, Row, from_text, key_of, read_head, shelves
 from twolane.backends.sqs.workers import listed
 from twolane.contracts.clock import Clock
 from twolane.contracts.state import Shelved, StateStore
-from twolane.values.record import DeadLetter, QueueStats, Record, State, Stats
+from twolane.values.record import Attempt, DeadLetter, QueueStats, Record, State, Stats
 
 
 class StateRecords:
@@ -32,6 +33,11 @@ class StateRecords:
             row = self._row(next(iter(alias.values())).text)
         return None if row is None else row.record
 
+    def get_many(self, message_ids: Collection[str]) -> dict[str, Record]:
+        items = self._state.read([key_of(each) for each in message_ids])
+        found = [from_text(item.text).record for item in items.values()]
+        return {record.id: record for record in found}
+
     def body(self, message_id: str) -> str | None:
         row = self._row(message_id)
         return None if row is None or row.record.state is State.DISCARDED else self._ledger.body(row)
@@ -50,6 +56,10 @@ class StateRecords:
     def dead_letter(self, message_id: str) -> DeadLetter | None:
         row = self._row(message_id)
         return self._letter(row) if row is not None and row.record.state is State.DEAD else None
+
+    def attempts(self, message_id: str) -> tuple[Attempt, ...]:
+        row = self._row(message_id)
+        return () if row is None else row.attempts
 
     def stats(self) -> Stats:
         now = self._now()

@@ -1,0 +1,46 @@
+"""What the killed processes of chains run: as parts.py, with a task that has dependencies and sends its successor.
+
+Apart from parts.py since it loads FastAPI.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import Depends
+from parts import NOW, tasks, worker, write_down  # type: ignore[import-not-found]  # a script's folder is its path
+
+from twolane import Lanes, TaskContext, given
+
+LINKS = 3
+"""How many successors each chain has."""
+
+
+def session(ctx: TaskContext) -> Iterator[str]:
+    yield ctx.id
+
+
+@tasks.task(if_lost="alert", name="link", backoff=NOW)
+def link(
+    left: int, twice: bool = False, lanes: Lanes = given, session: Annotated[str, Depends(session)] = given
+) -> None:
+    for _ in range(2 if twice else 1):
+        if left:
+            lanes.add_task(link, left - 1)
+
+
+async def client(chains: int) -> None:
+    for _ in range(chains):
+        ticket = await tasks.send(link, LINKS, twice=True)
+        write_down("ledger", ticket.id, "link")
+    tasks.close()
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "client":
+        asyncio.run(client(int(sys.argv[2])))
+    else:
+        asyncio.run(worker(sys.argv[2], int(sys.argv[3])))
