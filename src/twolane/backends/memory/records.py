@@ -53,14 +53,12 @@ class Row:
 
     def matches(self, which: Matching) -> bool:
         """Whether a person looks for it."""
-        died_at = self.record.finished_at or 0.0
-        return (
-            which.task in (None, self.record.task)
-            and which.reason in (None, self.record.reason)
-            and (which.error is None or _ascii_lower(which.error) in _ascii_lower(headline(self.failure())))
-            and which.fingerprint in (None, self.fingerprint())
-            and (which.since is None or died_at >= which.since)
-            and (which.until is None or died_at < which.until)
+        return which.finds(
+            task=self.record.task,
+            reason=self.record.reason,
+            error=headline(self.failure()),
+            fingerprint=self.fingerprint(),
+            died_at=self.record.finished_at or 0.0,
         )
 
     def letter(self) -> DeadLetter:
@@ -209,10 +207,6 @@ class MemoryRecords:
     def blobs_in_use(self) -> frozenset[str]:
         with self._lock:
             return frozenset(key for row in self._rows.values() for key in row.message.blobs)
-
-
-def _ascii_lower(text: str) -> bytes:
-    return text.encode("utf-8", "backslashreplace").lower()
 
 
 def _group(rows: list[Row], kind: str) -> DeadGroup:
