@@ -27,7 +27,10 @@ demo: $(VENV)/.ready ## a 10 MB import under kill -9, told as a story (CSV=path 
 serve: $(VENV)/.ready ## the example app at http://127.0.0.1:8000 (HOST= PORT=)
 	@"$(BIN)/uvicorn" app.main:app --app-dir examples/flights --host "$(HOST)" --port "$(PORT)"
 
-test: $(VENV)/.ready ## the tests (ARGS="tests/backends -k blobs")
+$(VENV)-aws/.ready: requirements/aws-server.txt
+	@tools/venv "$(VENV)-aws" requirements/aws-server.txt
+
+test: $(VENV)/.ready $(VENV)-aws/.ready ## the tests (ARGS="tests/backends -k blobs")
 	@"$(BIN)/python" -m pytest $(ARGS)
 
 pictures: $(VENV)/.ready ## the pictures of docs/flights.md, taken anew
@@ -60,7 +63,7 @@ matrix-%: requirements/oldest.in
 
 requirements: $(VENV)/.ready ## compile requirements/*.in anew (needs uv; it is installed into the environment where missing)
 	@command -v uv >/dev/null || "$(BIN)/python" -m pip install --quiet uv
-	@for name in dev oldest bench; do PATH="$(BIN):$$PATH" $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit; done
+	@for name in dev oldest bench aws-server; do PATH="$(BIN):$$PATH" $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit; done
 
 clean: ## remove the environments and what tools cached
 	@rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

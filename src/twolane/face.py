@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol
 
 from twolane.engine.context import TaskContext
 from twolane.engine.filling import Filling, filled_names
+from twolane.engine.options import NOT_POLICY, QUESTION, check_options
 from twolane.engine.task import Registry, Sendable, Task, checked, default_name, policy_with
 from twolane.values.errors import DefinitionError
 from twolane.values.policy import Backoff, Policy
@@ -48,21 +49,17 @@ class QueueDecorator(Protocol):
     def __call__(self, fn: Callable[P, R], /) -> Task[P, P, R]: ...
 
 
-_QUESTION = (
-    "if this task vanishes, does a human need to know? "
-    'No: if_lost="ignore" (runs in the background). Yes: if_lost="alert" (stored, retried, told).'
-)
-
-
 class Tasks:
     """The tasks of one app, and the door to both lanes.
 
     Args:
         queue: where messages wait, such as `sqlite:////var/lib/app/twolane.db`; TWOLANE_QUEUE wins over it.
             Default: `twolane.db` beside the nearest `pyproject.toml` above the file that makes `Tasks()`.
-        worker: `in_app` or `off`; TWOLANE_WORKER wins over it.
+        worker: `in_app` or `off`; TWOLANE_WORKER wins over it. Default: `in_app`, and `off` on SQS.
+        state: beside SQS, where its state is, such as `dynamodb://TABLE`; `none`: it has none. TWOLANE_STATE
+            wins over it.
         alerts: who is told of deaths beside the log: apprise URLs, in one text or a sequence; TWOLANE_ALERTS
-            wins over it. Needs the extra `twolane[alerts]`.
+            wins over it. Needs the extra `twolane[alerts]`. `log`: the log is enough, which SQS wants written out.
         watch: from when on the watch finds something wrong, or `off`: this process does not watch.
             TWOLANE_WATCH=off wins over it, and so does TWOLANE_WATCH=on over `off`.
 
@@ -75,6 +72,7 @@ class Tasks:
         *,
         queue: str | None = None,
         worker: Literal["in_app", "off"] | None = None,
+        state: str | None = None,
         alerts: str | Sequence[str] | None = None,
         watch: Thresholds | Literal["off"] | None = None,
     ) -> None:
@@ -85,6 +83,7 @@ class Tasks:
         self._made_in = sys._getframe(1).f_code.co_filename  # noqa: SLF001  (where the default file lies)
         self._queue = queue
         self._worker = worker
+        self._state = state
         self._alerts = alerts
         self._watch: Thresholds | Literal["off"] | None = watch
         self._runtime: Runtime | None = None
@@ -143,10 +142,10 @@ class Tasks:
         if bare or if_lost not in ("ignore", "alert"):
             given = "" if if_lost is None else f", not {if_lost!r}"
             raise DefinitionError(
-                f'a task answers the question with if_lost="ignore" or "alert"{given}: {_QUESTION}'
+                f'a task answers the question with if_lost="ignore" or "alert"{given}: {QUESTION}'
             )
         lane = Lane.BACKGROUND if if_lost == "ignore" else Lane.QUEUE
-        _check_options(lane, options)
+        check_options(lane, options)
 
         def register(fn: Callable[..., Any]) -> Task[Any, Any, Any]:
             if isinstance(fn, Task):
@@ -160,7 +159,7 @@ class Tasks:
                 lane=lane,
                 queue=options.get("queue", "default"),
                 because=because,
-                policy=policy_with(Policy(), **{k: v for k, v in options.items() if k not in _NOT_POLICY}),
+                policy=policy_with(Policy(), **{k: v for k, v in options.items() if k not in NOT_POLICY}),
                 unique_key=options.get("unique_key"),
                 public_result=options.get("public_result", False),
                 filling=_filling(self, fn, its_name, lane),
@@ -340,6 +339,7 @@ class Tasks:
             self._settings = read_settings(
                 queue=self._queue,
                 worker=self._worker,
+                state=self._state,
                 alerts=self._alerts,
                 watch=self._watch,
                 made_in=self._made_in,
@@ -367,34 +367,3 @@ def _filling(tasks: Tasks, fn: Callable[..., Any], name: str, lane: Lane) -> Fil
     from twolane.fastapi.dependencies import Dependencies
 
     return Dependencies(fn, name, tasks)
-
-
-def _check_options(lane: Lane, options: dict[str, Any]) -> None:
-    """Refuse options that are no option, or that the background lane cannot keep."""
-    if unknown := sorted(set(options) - _QUEUE_OPTIONS):
-        raise DefinitionError(
-            f"a task has no option {', '.join(unknown)}; there are {', '.join(sorted(_QUEUE_OPTIONS))}"
-        )
-    if lane is Lane.BACKGROUND and options:
-        names = ", ".join(sorted(options))
-        raise DefinitionError(
-            f'{names}: only a queue can keep this, and if_lost="ignore" has none: a task that is lost with '
-            f"its process cannot be retried, timed or made unique. Ask the question again: {_QUESTION}"
-        )
-
-
-_QUEUE_OPTIONS = frozenset(
-    [
-        "queue",
-        "max_attempts",
-        "backoff",
-        "timeout_s",
-        "patience_s",
-        "expires_after_s",
-        "unique_key",
-        "retry_on",
-        "give_up_on",
-        "public_result",
-    ]
-)
-_NOT_POLICY = frozenset(["queue", "unique_key", "public_result"])

@@ -5,15 +5,43 @@ from pathlib import Path
 
 import pytest
 
+from tests.aws.places import Place, TurnedClock
 from tests.clock import FakeClock
-from tests.contract.house import BACKENDS, House, InSqlite
+from tests.contract.house import BACKENDS, Backend, House, InAws, InSqlite
+from twolane.backends.memory import MemoryQueue
+from twolane.backends.sqlite import SqliteQueue
+from twolane.backends.sqs import SqsQueue
+from twolane.contracts.queue import Capabilities
+
+CAPABILITIES: dict[str, Capabilities] = {
+    "aws": SqsQueue.capabilities,
+    "memory": MemoryQueue.capabilities,
+    "sqlite": SqliteQueue.capabilities,
+}
 
 
-@pytest.fixture(params=sorted(BACKENDS))
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(*names): holds on backends with these capabilities only")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A law for every backend, or for those that have the capability it is about."""
+    if "house" in metafunc.fixturenames:
+        needed = [name for mark in metafunc.definition.iter_markers("needs") for name in mark.args]
+        able = [name for name, can in CAPABILITIES.items() if all(getattr(can, each) for each in needed)]
+        metafunc.parametrize("house", able, indirect=True)
+
+
+@pytest.fixture
 def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
     """The same laws for every backend."""
-    clock = FakeClock()
-    backend = BACKENDS[request.param](tmp_path, clock)
+    if request.param == "aws":
+        server = request.getfixturevalue("turned_aws")
+        clock: FakeClock = TurnedClock(server)
+        backend: Backend = InAws(Place(server), clock)
+    else:
+        clock = FakeClock()
+        backend = BACKENDS[request.param](tmp_path, clock)
     yield House(backend, clock)
     backend.close()
 

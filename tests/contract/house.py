@@ -7,14 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from tests.aws.places import Place
 from tests.clock import FakeClock
 from twolane.backends.memory import MemoryQueue
 from twolane.backends.sqlite import SqliteQueue, SqliteRecords
+from twolane.backends.sqs import SqsQueue
+from twolane.backends.sqs.queue import KEEP_S
 from twolane.contracts.outbox import RegisterTargets, SaveTarget
 from twolane.contracts.queue import (
     Delivery,
     Entry,
     Outgoing,
+    Prune,
     Queue,
     Receive,
     Register,
@@ -22,6 +26,7 @@ from twolane.contracts.queue import (
     Unregister,
 )
 from twolane.contracts.records import Records
+from twolane.contracts.state import Change
 from twolane.values.outcome import Failure
 from twolane.values.record import Record, State, Stats, WorkerInfo
 from twolane.values.telling import TargetRow, TargetState
@@ -45,6 +50,10 @@ class Backend(Protocol):
         """The process that opened `queue` and registered `worker` dies."""
         ...
 
+    def expire(self, keep_s: float) -> None:
+        """The store forgets finished records older than this, where the queue leaves that to it."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -60,6 +69,9 @@ class InMemory:
 
     def crash(self, queue: Queue, worker: str) -> None:
         self._queue.crash(worker)
+
+    def expire(self, keep_s: float) -> None:
+        raise AssertionError("its queue prunes")
 
     def close(self) -> None:
         self._queue.close()
@@ -83,10 +95,48 @@ class InSqlite:
     def crash(self, queue: Queue, worker: str) -> None:
         queue.close()  # lets go of the worker's lock file, as the system does for a dead process
 
+    def expire(self, keep_s: float) -> None:
+        raise AssertionError("its queue prunes")
+
     def close(self) -> None:
         self._records.close()
         for queue in self._queues:
             queue.close()
+
+
+class InAws:
+    """SQS and DynamoDB on a local server whose SQS goes by the test's clock."""
+
+    def __init__(self, place: Place, clock: FakeClock) -> None:
+        self.place = place
+        self.clock = clock
+        self._queues: list[SqsQueue] = []
+        self._records = place.records(clock)
+
+    def open(self) -> Queue:
+        queue = self.place.queue(self.clock, poll_s=0)
+        self._queues.append(queue)
+        return queue
+
+    def records(self) -> Records:
+        return self._records
+
+    def crash(self, queue: Queue, worker: str) -> None:
+        raise AssertionError("SQS does not notice a crash (capability knows_crashes): its leases end")
+
+    def expire(self, keep_s: float) -> None:
+        """DynamoDB's time to live, done at once; what it goes by is in the items."""
+        state = self.place.state()
+        until = self.clock.now() + KEEP_S - keep_s
+        old = [item for item in state.scan("message/") if item.expires_at and item.expires_at <= until]
+        state.write([[Change(item.key, item, None)] for item in old])
+        state.close()
+
+    def close(self) -> None:
+        self._records.close()
+        for queue in self._queues:
+            queue.close()
+        self.place.close()
 
 
 BACKENDS: dict[str, Callable[[Path, FakeClock], Backend]] = {"memory": InMemory, "sqlite": InSqlite}
@@ -107,6 +157,7 @@ class House:
         self.records = backend.records()
         self._workers: dict[str, Queue] = {}
         self._sent = 0
+        self._ids: list[str] = []
 
     def try_all(self, *entries: Entry[Any]) -> list[Any]:
         """Carry out entries in one flush; what is refused is its exception."""
@@ -114,10 +165,7 @@ class House:
 
     def do(self, entry: Entry[A]) -> A:
         """Carry out one entry; raises what it is refused with."""
-        [answer] = self.queue.flush([entry])
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        return answer_of(self.queue, entry)
 
     def outgoing(self, **fields: Any) -> Outgoing:
         """A message under a new id."""
@@ -135,6 +183,7 @@ class House:
     def send(self, **fields: Any) -> str:
         """Store one message; its id."""
         [sent] = self.do(Send((self.outgoing(**fields),)))
+        self._ids.append(sent.id)
         return sent.id
 
     def target(self, target: str) -> TargetRow:
@@ -149,9 +198,10 @@ class House:
         assert self.do(SaveTarget(target, row.version, TargetState(told_to))) == row.version + 1
 
     def receive(self, **fields: Any) -> tuple[Delivery, ...]:
-        """Receive as a worker that knows every task and runs nothing."""
+        """Receive as a worker that knows every task and runs nothing; in its own process, where it has one."""
         plain = Receive("w", queues=("default",), tasks=None, limit=100, lease_s=LEASE_S)
-        return self.do(replace(plain, **fields))
+        entry = replace(plain, **fields)
+        return answer_of(self._workers.get(entry.worker, self.queue), entry)
 
     def take(self, **fields: Any) -> Delivery:
         """Receive what must be exactly one delivery."""
@@ -176,14 +226,39 @@ class House:
         """The worker's process dies without a word."""
         self.backend.crash(self._workers.pop(worker), worker)
 
+    def next_visible_at(self, *queues: str) -> float | None:
+        """When the next message becomes visible: as the queue foresees it, else as the records say."""
+        queues = queues or ("default",)
+        if self.queue.capabilities.foresees:
+            return self.queue.next_visible_at(queues, self.clock.now())
+        assert self.queue.next_visible_at(queues, self.clock.now()) is None
+        kept = [record for each in self._ids if (record := self.records.get(each)) is not None]
+        waiting = [each.visible_at for each in kept if each.state is State.WAITING and each.queue in queues]
+        return min((at for at in waiting if at > self.clock.now()), default=None)
+
     def record(self, message_id: str) -> Record:
         """The record of a message that must be there."""
         record = self.records.get(message_id)
         assert record is not None
         return record
 
+    def forget(self, keep_s: float) -> None:
+        """Finished records older than this are forgotten: by the queue, or as its store lets them expire."""
+        if self.queue.capabilities.prunes:
+            self.do(Prune(keep_s))
+        else:
+            self.backend.expire(keep_s)
+
     def state(self, message_id: str) -> State:
         return self.record(message_id).state
+
+
+def answer_of(queue: Queue, entry: Entry[A]) -> A:
+    """Carry out one entry on a queue; raises what it is refused with."""
+    [answer] = queue.flush([entry])
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def assert_sum_holds(stats: Stats) -> None:

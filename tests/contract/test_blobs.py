@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.aws.places import bucket
 from tests.clock import FakeClock
 from twolane.backends.files import FileBlobs
 from twolane.backends.memory import MemoryBlobs
@@ -28,8 +29,10 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=sorted(STORES))
+@pytest.fixture(params=["s3", *sorted(STORES)])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Blobs:
+    if request.param == "s3":
+        return bucket(request.getfixturevalue("aws"))
     return STORES[request.param](tmp_path, clock)
 
 

@@ -71,7 +71,7 @@ def test_an_id_is_remembered_as_long_as_its_record(house: House, end: type[AckDe
 
     assert house.do(Send((message,))) == (Sent(message.id, duplicate=True),)
     assert house.receive() == ()
-    house.do(Prune(keep_s=0))
+    house.forget(keep_s=0)
     assert house.do(Send((message,))) == (Sent(message.id),)
 
 
@@ -133,10 +133,11 @@ def test_the_id_of_a_send_that_met_its_unique_key_names_the_stored_message(house
     assert house.record(met.id).state is State.DONE
 
     house.clock.advance(8)
-    assert house.do(Prune(keep_s=7)) == 1
+    house.forget(keep_s=7)
     assert house.records.get(met.id) is None
 
 
+@pytest.mark.needs("knows_crashes")
 def test_a_suspect_that_fails_without_a_crash_is_one_no_more(house: House) -> None:
     house.register("w")
     house.send()
@@ -161,9 +162,9 @@ def test_a_delayed_message_is_not_visible_before_its_delay(house: House) -> None
     house.send(delay_s=30)
 
     assert house.receive() == ()
-    assert house.queue.next_visible_at(("default",), house.clock.now()) == house.clock.now() + 30
+    assert house.next_visible_at() == house.clock.now() + 30
     house.clock.advance(30)
-    assert house.queue.next_visible_at(("default",), house.clock.now()) is None
+    assert house.next_visible_at() is None
     assert house.take().attempt == 1
 
 
@@ -187,10 +188,11 @@ def test_a_worker_gets_its_queues_only(house: House) -> None:
     house.send(queue="imports")
 
     assert house.receive(queues=("default", "mails")) == ()
-    assert house.queue.next_visible_at(("default",), house.clock.now()) is None
+    assert house.next_visible_at() is None
     assert house.take(queues=("default", "imports")).queue == "imports"
 
 
+@pytest.mark.needs("selects_tasks")
 def test_a_worker_gets_the_tasks_it_knows_and_what_is_no_envelope(house: House) -> None:
     known, nameless = house.send(), house.send(task="")
     stranger = house.send(task="app:other")
@@ -201,6 +203,7 @@ def test_a_worker_gets_the_tasks_it_knows_and_what_is_no_envelope(house: House) 
     assert house.state(stranger) is State.WAITING
 
 
+@pytest.mark.needs("selects_tasks")
 def test_strangers_are_messages_whose_task_no_worker_knows(house: House) -> None:
     house.register("w", tasks=("app:work",))
     house.register("v", tasks=("app:other",))
@@ -213,6 +216,7 @@ def test_strangers_are_messages_whose_task_no_worker_knows(house: House) -> None
     assert house.receive(tasks=("app:work",), strangers=True) == ()
 
 
+@pytest.mark.needs("selects_tasks")
 def test_a_worker_that_stops_leaves_its_tasks_to_strangers(house: House) -> None:
     house.register("w", tasks=("app:work",))
     message_id = house.send()
@@ -448,7 +452,7 @@ def test_a_running_message_hears_of_its_cancellation(house: House) -> None:
     assert house.state(message_id) is State.CANCELLED
 
 
-@pytest.mark.parametrize("end", ["retry", "wait", "release", "expiry", "crash", "unregister"])
+@pytest.mark.parametrize("end", ["retry", "wait", "release", "expiry", "unregister"])
 def test_a_message_that_somebody_wants_cancelled_does_not_run_again(house: House, end: str) -> None:
     house.register("w")
     message_id = house.send()
@@ -464,14 +468,26 @@ def test_a_message_that_somebody_wants_cancelled_does_not_run_again(house: House
             house.do(ReleaseDelivery(receipt))
         case "unregister":
             house.unregister("w")
-        case "crash":
-            house.crash("w")
         case _:
             house.clock.advance(LEASE_S)
     house.do(Reap())
 
     record = house.record(message_id)
     assert (record.state, record.finished_at) == (State.CANCELLED, house.clock.now())
+    assert house.receive() == ()
+
+
+@pytest.mark.needs("knows_crashes")
+def test_a_message_that_somebody_wants_cancelled_does_not_run_again_after_a_crash(house: House) -> None:
+    house.register("w")
+    message_id = house.send()
+    house.take(worker="w")
+    house.do(CancelMessage(message_id))
+
+    house.crash("w")
+    house.do(Reap())
+
+    assert house.state(message_id) is State.CANCELLED
     assert house.receive() == ()
 
 
@@ -585,6 +601,7 @@ def test_what_a_stopping_worker_holds_is_visible_at_once_and_free(house: House) 
     assert (delivery.attempt, delivery.alone, delivery.crashes) == (1, False, 0)
 
 
+@pytest.mark.needs("knows_crashes")
 def test_a_crash_makes_its_deliveries_suspects_that_run_alone_and_first(house: House) -> None:
     house.register("w")
     suspects = {house.send(), house.send()}
@@ -605,6 +622,7 @@ def test_a_crash_makes_its_deliveries_suspects_that_run_alone_and_first(house: H
     assert house.receive() == ()
 
 
+@pytest.mark.needs("knows_crashes")
 def test_crashes_while_alone_use_up_the_attempts(house: House) -> None:
     message_id = house.send(max_attempts=2)
     seen: list[tuple[int, bool]] = []
@@ -624,6 +642,7 @@ def test_crashes_while_alone_use_up_the_attempts(house: House) -> None:
     assert house.records.stats().owed_alerts == 1
 
 
+@pytest.mark.needs("knows_crashes")
 def test_progress_clears_a_suspect_and_its_next_crash_is_free(house: House) -> None:
     house.send(max_attempts=1)
     for turn in range(5):
@@ -639,6 +658,7 @@ def test_progress_clears_a_suspect_and_its_next_crash_is_free(house: House) -> N
     assert house.take().checkpoint == Checkpoint(4)
 
 
+@pytest.mark.needs("knows_crashes")
 def test_the_same_cursor_again_is_no_progress(house: House) -> None:
     house.send(max_attempts=1)
     for turn, holding in ((0, Holding(held=True)), (1, Holding(held=True, cleared=False))):
@@ -651,6 +671,7 @@ def test_the_same_cursor_again_is_no_progress(house: House) -> None:
     assert reaped == Reaped(dead_workers=("w1",), buried=1)
 
 
+@pytest.mark.needs("knows_crashes")
 def test_a_hundred_crashes_are_the_end_whatever_their_progress(house: House) -> None:
     message_id = house.send()
     for turn in range(100):
@@ -665,6 +686,7 @@ def test_a_hundred_crashes_are_the_end_whatever_their_progress(house: House) -> 
     assert (record.state, record.reason, record.crashes) == (State.DEAD, Reason.CRASHED, 100)
 
 
+@pytest.mark.needs("knows_crashes")
 def test_a_shutdown_or_a_wait_does_not_clear_a_suspect(house: House) -> None:
     house.register("w")
     house.send()
@@ -678,6 +700,7 @@ def test_a_shutdown_or_a_wait_does_not_clear_a_suspect(house: House) -> None:
     assert house.take().alone
 
 
+@pytest.mark.needs("knows_crashes")
 def test_the_receipt_of_a_dead_worker_is_stale(house: House) -> None:
     house.register("w")
     house.send()
@@ -691,6 +714,7 @@ def test_the_receipt_of_a_dead_worker_is_stale(house: House) -> None:
 # Prune
 
 
+@pytest.mark.needs("prunes")
 def test_finished_records_are_forgotten_after_their_time_and_stay_counted(house: House) -> None:
     done, cancelled, waiting = house.send(), house.send(), house.send(delay_s=9999)
     for delivery in house.receive():
@@ -717,6 +741,7 @@ def test_finished_records_are_forgotten_after_their_time_and_stay_counted(house:
     assert_sum_holds(stats)
 
 
+@pytest.mark.needs("prunes")
 def test_a_record_whose_alert_is_owed_is_kept(house: House) -> None:
     message_id = bury(house)
     house.do(Discard(message_id))
@@ -778,7 +803,7 @@ def test_blobs_are_in_use_as_long_as_a_kept_message_names_them(house: House) -> 
 
     house.do(AckDelivery(house.take().receipt))
     assert house.records.blobs_in_use() == {"b1", "b2", "b3"}
-    house.do(Prune(keep_s=0))
+    house.forget(keep_s=0)
 
     assert house.records.blobs_in_use() == {"b2", "b3"}
 

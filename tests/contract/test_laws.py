@@ -133,7 +133,7 @@ def test_l6_a_retry_is_not_visible_before_its_delay(house: House) -> None:
 
     assert house.do(RetryDelivery(first.receipt, 10, FAILURE)) == Settled(held=True)
 
-    assert house.queue.next_visible_at(("default",), house.clock.now()) == house.clock.now() + 10
+    assert house.next_visible_at() == house.clock.now() + 10
     house.clock.advance(9.999)
     assert house.receive() == ()
     house.clock.advance(0.001)
@@ -147,7 +147,7 @@ def test_l6_a_capped_delay_is_reported(house: House) -> None:
     settled = house.do(RetryDelivery(first.receipt, 12 * 3600, FAILURE))
 
     assert settled == Settled(held=True, after_s=MAX_PAUSE_S)
-    assert house.queue.next_visible_at(("default",), house.clock.now()) == house.clock.now() + MAX_PAUSE_S
+    assert house.next_visible_at() == house.clock.now() + MAX_PAUSE_S
 
 
 def test_l7_a_release_is_visible_at_once(house: House) -> None:

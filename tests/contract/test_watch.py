@@ -169,6 +169,7 @@ def test_what_is_tried_again_waits_since_its_pause_ended(house: House) -> None:
     assert house.records.snapshot().backlogs["default"].ready_since == house.clock.now() - 2
 
 
+@pytest.mark.needs("knows_crashes")
 def test_a_suspect_waits_too(house: House) -> None:
     house.register()
     house.send()
@@ -178,6 +179,15 @@ def test_a_suspect_waits_too(house: House) -> None:
     assert house.records.snapshot().backlogs["default"].ready_since == house.clock.now()
 
 
+def test_workers_that_said_that_they_stop_are_gone(house: House) -> None:
+    here = house.register("w1")
+    leaving = house.register("w2", stopping=True)
+    house.register("w3")
+    house.unregister("w3")
+    assert house.records.snapshot().workers == (here, leaving)
+
+
+@pytest.mark.needs("knows_crashes")
 def test_workers_that_are_alive(house: House) -> None:
     here = house.register("w1")
     leaving = house.register("w2", stopping=True)
@@ -230,6 +240,19 @@ def test_attempts_that_are_acked_together_are_counted(house: House) -> None:
     assert house.records.snapshot().tallies == {"app:0": Tally(3, 0), "app:1": Tally(2, 0)}
 
 
+def test_a_lost_lease_is_a_failed_attempt(house: House) -> None:
+    house.send()
+    house.take(lease_s=5.0)
+    house.clock.advance(6)
+    house.do(Reap())
+    house.take(lease_s=5.0)
+    house.clock.advance(6)
+    house.do(Reap())
+    house.take()
+    assert house.records.snapshot().tallies == {"app:work": Tally(0, 2)}
+
+
+@pytest.mark.needs("knows_crashes")
 def test_a_crash_and_a_lost_lease_are_failed_attempts(house: House) -> None:
     house.register()
     house.send()

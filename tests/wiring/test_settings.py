@@ -71,7 +71,6 @@ def test_a_shell_has_no_default(made_in: str | None) -> None:
         "sqlite://host/path.db",
         "sqlite:relative.db",
         "/plain/path.db",
-        "sqs://imports",
         "sqlite:////a.db?mode=ro",
     ],
 )

@@ -7,19 +7,21 @@ import platform
 import sqlite3
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from twolane.backends.sqlite import SqliteQueue
-from twolane.backends.sqlite.place import place_of
+from twolane.backends.sqlite.place import Place, place_of
+from twolane.backends.sqs import SqsQueue, StatelessSqsQueue
 from twolane.cli import exits, forms
-from twolane.cli.finding import find_settings
+from twolane.cli.finding import find_settings, opened_stores
 from twolane.cli.options import App, AppDir, AsJson
 from twolane.cli.screen import fields, line
-from twolane.values.errors import QueueError
+from twolane.contracts.queue import Capabilities
+from twolane.values.errors import QueueError, SettingsError
 from twolane.wiring.alert_targets import targets_of
-from twolane.wiring.opening import open_stores
 from twolane.wiring.settings import Settings
 
 _PACKAGES = ("twolane", "fastapi", "starlette", "pydantic", "uvicorn")
@@ -28,7 +30,7 @@ _PACKAGES = ("twolane", "fastapi", "starlette", "pydantic", "uvicorn")
 def doctor(app: App = None, app_dir: AppDir = None, as_json: AsJson = False) -> None:
     """Tell what holds here: settings and where they come from, where the queue lies, what it can do, versions."""
     settings = find_settings(app, app_dir)
-    place = place_of(settings.queue, os.environ)
+    place = _place(settings)
     problem = place.sentence if place.refused else _problem(settings)
     form: dict[str, Any] = {
         "settings": {
@@ -36,7 +38,7 @@ def doctor(app: App = None, app_dir: AppDir = None, as_json: AsJson = False) -> 
             for name, source in settings.sources.items()
         },
         "place": {"kind": place.kind, "sentence": place.sentence},
-        "queue": {"usable": problem is None, "problem": problem, "can": asdict(SqliteQueue.capabilities)},
+        "queue": {"usable": problem is None, "problem": problem, "can": asdict(_can(settings))},
         "alerts": {target.name: target.problem() for target in targets_of(settings.alerts)},
         "versions": _versions(),
     }
@@ -48,11 +50,26 @@ def doctor(app: App = None, app_dir: AppDir = None, as_json: AsJson = False) -> 
         raise typer.Exit(exits.QUEUE)
 
 
+def _place(settings: Settings) -> Place:
+    """Where the queue lies."""
+    if isinstance(settings.queue, Path):
+        return place_of(settings.queue, os.environ)
+    return Place("durable", "", "", f"{settings.queue}, with its state in {settings.state or 'nothing'}")
+
+
+def _can(settings: Settings) -> Capabilities:
+    """What a queue at this address can do."""
+    if isinstance(settings.queue, Path):
+        return SqliteQueue.capabilities
+    return SqsQueue.capabilities if settings.state else StatelessSqsQueue.capabilities
+
+
 def _problem(settings: Settings) -> str | None:
     """Why the queue cannot be read; None: it can."""
     try:
-        open_stores(settings, create=False).records.stats()
-    except QueueError as error:
+        with opened_stores(settings) as stores:
+            stores.records.stats()
+    except (QueueError, SettingsError) as error:
         return str(error)
     return None
 
@@ -78,7 +95,7 @@ def _show(form: dict[str, Any]) -> None:
     line("settings", "bold")
     fields((name, f"{each['value']}  (from {each['from']})") for name, each in form["settings"].items())
     line("queue", "bold")
-    can = [name.replace("_", " ") for name, holds in form["queue"]["can"].items() if holds]
+    can = [name.replace("_", " ") for name, holds in form["queue"]["can"].items() if holds is True]
     fields(
         [
             ("lies on", f"{form['place']['sentence']} [{form['place']['kind']}]"),

@@ -58,6 +58,10 @@ def watch(
             "--json goes with --once: what goes on is told to the targets of TWOLANE_ALERTS and the log"
         )
     settings, registry = _found(app, app_dir)
+    if settings.watches_nothing:
+        raise SettingsError(
+            "nothing can be watched without a state store: set TWOLANE_STATE=dynamodb://TABLE"
+        )
     thresholds = _with_too_old(settings.thresholds, too_old or [])
     if once:
         with opened_stores(settings) as stores:

@@ -32,13 +32,23 @@ class Capabilities:
         durable: L1: what `Send` answered survives a kill of the process and a loss of power.
         detects_stale: L4: a stale receipt settles nothing.
         release_is_free: L7: a release uses up no attempt.
-        knows_crashes: a worker's death is noticed at once, and told apart from a lost lease.
+        knows_crashes: a worker's death is noticed at once, and told apart from a lost lease; what it ran are
+            suspects then.
+        selects_tasks: `Receive` hands out messages of the tasks it names only; else whatever comes next.
+        foresees: `next_visible_at` knows; else what becomes visible is told by `listen` or found by a receive.
+        prunes: `Prune` forgets finished records; else they expire by themselves.
+        longest_attempt_s: for so long a delivery can be held, in seconds, however often its lease is extended;
+            None: for ever.
     """
 
     durable: bool
     detects_stale: bool
     release_is_free: bool
     knows_crashes: bool
+    selects_tasks: bool = True
+    foresees: bool = True
+    prunes: bool = True
+    longest_attempt_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +151,9 @@ class Delivery:
 @dataclass(frozen=True, slots=True)
 class Receive(Entry[tuple[Delivery, ...]]):
     """Hand out up to `limit` visible messages, hidden from others for `lease_s` (L2, L13).
+
+    It does not wait: where a backend has to wait for messages, it does so beside the flushes for as many as were
+    wanted, tells `listen`, and hands them out to the next one.
 
     No order is promised (L11). A suspect is handed out only while `idle`, alone, and before anything
     else. A message whose attempts are used up is buried instead (L8).
@@ -364,7 +377,9 @@ class Queue(Protocol):
         ...
 
     def next_visible_at(self, queues: tuple[str, ...], after: float) -> float | None:
-        """When the next waiting message of these queues becomes visible, later than `after`; None: none does.
+        """When the next waiting message of these queues becomes visible, later than `after`.
+
+        None: none does, or the backend does not know (capability `foresees`) and tells `listen` when one does.
 
         Epoch seconds both. What was visible before and still waits may be another worker's to take.
         """

@@ -29,12 +29,12 @@ from twolane.engine.outbox import Outbox
 from twolane.engine.run import Observer, Surroundings, unobserved
 from twolane.engine.sender import SEND_TIMEOUT_S, Sender
 from twolane.engine.targets import Target
-from twolane.engine.task import Registry, Sendable
+from twolane.engine.task import Registry, Sendable, Task
 from twolane.engine.threads import Threads
 from twolane.engine.upkeep import Upkeep
 from twolane.engine.uploads import PendingBlob, pending
 from twolane.engine.worker import Worker
-from twolane.values.errors import UsageError
+from twolane.values.errors import DefinitionError, UsageError
 from twolane.values.record import Record, WorkerInfo
 from twolane.values.snapshot import Premises
 from twolane.values.thresholds import Thresholds
@@ -233,7 +233,8 @@ class Runtime:
         for task in tasks:
             _ = task.arguments.model  # what cannot be stored is said at start, not at the first send
         if tasks:
-            await asyncio.to_thread(self._open)  # and so is a place where no queue can be
+            opened = await asyncio.to_thread(self._open)  # and so is a place where no queue can be
+            _check_timeouts(tasks, opened.stores.queue.capabilities.longest_attempt_s)
             self._informing.start_telling(self.batcher, self.stores, self.limits)
             if self._kind is not None:
                 await self._start_worker(self._kind)
@@ -337,6 +338,7 @@ class Runtime:
             self.clock,
             limits=self.limits,
             on_deaths=self._informing.wake,
+            sweeps_blobs=stores.queue.capabilities.prunes,
         )
         return Worker(info, stores.queue, around, limits=self.limits, upkeep=upkeep, on_stuck=self.on_stuck)
 
@@ -366,3 +368,17 @@ class Runtime:
                 )
                 self._opened = _Open(os.getpid(), stores, batcher, sender)
             return self._opened
+
+
+def _check_timeouts(tasks: Sequence[Task[Any, Any, Any]], longest_s: float | None) -> None:
+    """See that the queue can hold each delivery as long as its task may take.
+
+    Raises:
+        DefinitionError: it cannot.
+    """
+    for task in tasks:
+        if longest_s is not None and task.policy.timeout_s > longest_s:
+            raise DefinitionError(
+                f"task {task.name} has timeout_s={task.policy.timeout_s:g}, and this queue holds a delivery for "
+                f"{longest_s:g} s at most: give it less, and save checkpoints"
+            )

@@ -34,6 +34,7 @@ LOOK_S = 2.0
 PAUSE_S = 0.1
 """Between two looks: what dies meanwhile is told together."""
 REGISTER_S = 300.0
+SAY_EVERY_S = 60.0
 FINISH_S = 3.0
 """How long a process that stops gives its targets, in seconds; what is still owed then is told by the next one."""
 BATCH = 100
@@ -77,6 +78,7 @@ class Teller:
         self._hands = {target.id: Hand(target.name) for target in targets}
         self._look_at: dict[str, float] = {}
         self._registered_at: float | None = None
+        self._said_at: float | None = None
         self._woken = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._checking: list[asyncio.Task[None]] = []
@@ -124,8 +126,9 @@ class Teller:
         except QueueMissing:
             return
         except (QueueError, UsageError) as error:
-            log.warning("owed alerts cannot be read now (%s); tried again in %g s", error, LOOK_S)
+            self._say_unread(error)
             return
+        self._said_at = None
         rows = {row.id: row for row in telling.targets}
         if missing := self._targets.keys() - rows.keys():
             log.warning("%d target(s) of alerts were forgotten; they are named again", len(missing))
@@ -136,6 +139,13 @@ class Teller:
                 doing = asyncio.get_running_loop().create_task(self._serve(target, row))
                 self._busy[target_id] = doing
                 doing.add_done_callback(partial(self._done, target_id))
+
+    def _say_unread(self, error: Exception) -> None:
+        """Once a minute: a queue may be away for hours."""
+        now = self._clock.monotonic()
+        if self._said_at is None or now - self._said_at >= SAY_EVERY_S:
+            self._said_at = now
+            log.warning("owed alerts cannot be read now (%s); tried again every %g s", error, LOOK_S)
 
     def _done(self, target_id: str, _: asyncio.Task[None]) -> None:
         self._busy.pop(target_id, None)

@@ -30,6 +30,7 @@ class Upkeep:
         clock: the pace.
         limits: how long things are kept.
         on_deaths: called in the loop when somebody has died: who tells it is woken.
+        sweeps_blobs: blobs that no message names are deleted here; else somebody else does that.
     """
 
     def __init__(
@@ -41,7 +42,9 @@ class Upkeep:
         *,
         limits: Limits,
         on_deaths: Callable[[], None],
+        sweeps_blobs: bool = True,
     ) -> None:
+        self._sweeps_blobs = sweeps_blobs
         self._batcher = batcher
         self._records = records
         self._blobs = blobs
@@ -58,7 +61,7 @@ class Upkeep:
         """Do what is due."""
         if self._is_due("prune", PRUNE_S):
             await self._batcher.ask(Prune(self._limits.keep_s))
-        if self._is_due("blobs", BLOBS_S):
+        if self._sweeps_blobs and self._is_due("blobs", BLOBS_S):
             await asyncio.to_thread(self.sweep_blobs)
 
     def sweep_blobs(self) -> int:

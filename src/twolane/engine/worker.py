@@ -233,13 +233,16 @@ class Worker:
         return entry, limit
 
     def _names_now(self) -> tuple[tuple[str, ...], int | None]:
-        """The names to receive and how many at most: sync tasks only where a thread is free for each."""
+        """The names to receive and how many at most: sync tasks only where a thread is free for each.
+
+        A queue that hands out whatever comes next is asked for nothing while no thread is free.
+        """
         every, only_async = self._names
         free = self._around.threads.free
         if len(every) == len(only_async):
             return every, None
         if not free or self._around.threads.stuck >= MAX_STUCK:
-            return only_async, None
+            return (only_async if self._queue.capabilities.selects_tasks else ()), None
         return every, free
 
     def _offer(self) -> Pending | None:

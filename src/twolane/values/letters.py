@@ -27,6 +27,27 @@ class Matching:
     since: float | None = None
     until: float | None = None
 
+    def finds(
+        self, *, task: str, reason: Reason | None, error: str, fingerprint: str, died_at: float
+    ) -> bool:
+        """Whether a dead letter is one of these.
+
+        Args:
+            task: its task.
+            reason: why it died.
+            error: its last error in one line.
+            fingerprint: its kind.
+            died_at: when, in epoch seconds.
+        """
+        return (
+            self.task in (None, task)
+            and self.reason in (None, reason)
+            and (self.error is None or self.error.casefold() in error.casefold())
+            and self.fingerprint in (None, fingerprint)
+            and (self.since is None or died_at >= self.since)
+            and (self.until is None or died_at < self.until)
+        )
+
 
 ALL = Matching()
 

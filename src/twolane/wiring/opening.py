@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+from pathlib import Path
 
+from twolane.backends.sqs import Address
+from twolane.contracts.blobs import Blobs
 from twolane.engine.ids import new_id
 from twolane.engine.limits import Limits
 from twolane.engine.runtime import Runtime, Stores
@@ -12,8 +15,12 @@ from twolane.engine.task import Registry
 from twolane.values.errors import SettingsError
 from twolane.values.thresholds import Thresholds
 from twolane.wiring.alert_targets import targets_of
+from twolane.wiring.aws_rules import MISSING, require_alerts
 from twolane.wiring.clock import SystemClock
 from twolane.wiring.settings import Settings
+
+SQS_POLL_S = 20.0
+"""What is done beside SQS's long polls: owed alerts, ended leases; in seconds (DESIGN.md section 5)."""
 
 log = logging.getLogger("twolane.queue")
 
@@ -29,9 +36,9 @@ def make_runtime(registry: Registry, settings: Settings, limits: Limits | None =
     return Runtime(
         registry,
         SystemClock(),
-        lambda: open_stores(settings),
+        lambda: _open_for_app(settings),
         new_id=new_id,
-        limits=limits or Limits(),
+        limits=limits or (Limits() if isinstance(settings.queue, Path) else Limits(poll_s=SQS_POLL_S)),
         in_app=settings.worker == "in_app",
         targets=lambda: targets_of(settings.alerts),
         thresholds=settings.thresholds if settings.watches else None,
@@ -58,32 +65,78 @@ def make_watch(registry: Registry, settings: Settings, thresholds: Thresholds) -
     )
 
 
+def _open_for_app(settings: Settings) -> Stores:
+    """As `open_stores`, where tasks die and somebody must be told."""
+    if not isinstance(settings.queue, Path):
+        require_alerts(said=settings.alerts_said)
+    return open_stores(settings)
+
+
 def open_stores(settings: Settings, *, create: bool = True) -> Stores:
     """Open the backends.
 
     Args:
         settings: where they live.
-        create: make what is missing.
+        create: make what is missing; on AWS nothing is ever made.
 
     Raises:
-        SettingsError: the queue lies where SQLite cannot keep its word.
+        SettingsError: the queue lies where it cannot keep its word, or a package is missing.
+        QueueError: the queue cannot be used.
     """
-    from twolane.backends.files import FileBlobs
+    log.info("the queue is %s (from %s)", settings.queue, settings.sources.get("queue", "code"))
+    if isinstance(settings.queue, Path):
+        return _open_sqlite(settings, create=create)
+    return _open_sqs(settings, settings.queue)
+
+
+def _open_sqlite(settings: Settings, *, create: bool) -> Stores:
     from twolane.backends.sqlite import SqliteQueue, SqliteRecords
     from twolane.backends.sqlite.place import place_of
     from twolane.wiring.premises import premises_of
 
-    place = place_of(settings.queue, os.environ)
+    place = place_of(settings.file, os.environ)
     if place.refused:
         raise SettingsError(f"no queue can be there: {place.sentence}")
     if place.kind != "durable":
         log.warning("THE QUEUE WILL NOT LAST: %s", place.sentence)
-    log.info("the queue is %s (from %s)", settings.queue, settings.sources.get("queue", "code"))
     clock = SystemClock()
     return Stores(
-        SqliteQueue(settings.queue, clock=clock, create=create),
-        SqliteRecords(settings.queue, clock),
-        FileBlobs(settings.blobs, clock=clock),
-        address=f"sqlite:///{settings.queue}",
+        SqliteQueue(settings.file, clock=clock, create=create),
+        SqliteRecords(settings.file, clock),
+        _open_blobs(settings),
+        address=settings.address,
         premises=premises_of(settings, place),
     )
+
+
+def _open_sqs(settings: Settings, address: Address) -> Stores:
+    from twolane.backends.dynamodb import DynamoState
+    from twolane.backends.sqs import NoRecords, SqsQueue, StatelessSqsQueue, StateRecords
+
+    clock = SystemClock()
+    if settings.state is None:
+        log.warning(
+            "THERE IS NO STATE STORE (%s). So there is none of: %s", settings.sources["state"], MISSING
+        )
+        alone = StatelessSqsQueue(address, clock=clock)
+        alone.start()
+        return Stores(
+            alone, NoRecords(address, alone.here, clock), _open_blobs(settings), address=settings.address
+        )
+    queue = SqsQueue(address, DynamoState(settings.state), clock=clock)
+    queue.start()
+    return Stores(
+        queue,
+        StateRecords(DynamoState(settings.state), clock),
+        _open_blobs(settings),
+        address=settings.address,
+    )
+
+
+def _open_blobs(settings: Settings) -> Blobs:
+    from twolane.backends.files import FileBlobs
+    from twolane.backends.s3 import S3Blobs
+
+    if isinstance(settings.blobs, Path):
+        return FileBlobs(settings.blobs, clock=SystemClock())
+    return S3Blobs(settings.blobs)

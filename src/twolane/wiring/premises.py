@@ -31,8 +31,12 @@ def premises_of(settings: Settings, place: Place) -> Callable[[], Premises]:
 
 def _disks(settings: Settings) -> Iterator[Disk]:
     """The file system of the queue, and that of the blobs where it is another."""
-    queue, blobs = _there(settings.queue.parent), _there(settings.blobs)
+    queue = _there(settings.file.parent)
     try:
+        if not isinstance(settings.blobs, Path):
+            yield disk_at(queue, "queue")
+            return
+        blobs = _there(settings.blobs)
         if queue.stat().st_dev == blobs.stat().st_dev:
             yield disk_at(queue, "queue and blobs")
         else:

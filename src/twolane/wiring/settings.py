@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from twolane.backends.s3 import Bucket, read_bucket
+from twolane.backends.sqs import Address, read_address
 from twolane.values.errors import SettingsError
 from twolane.values.thresholds import Thresholds
 from twolane.wiring.alert_targets import written
+from twolane.wiring.aws_rules import read_state
 
 WorkerMode = Literal["in_app", "off"]
+T = TypeVar("T")
+_OTHERS = {"sqlite": "sqs://NAME", "file": "s3://BUCKET/PREFIX"}
 _MODES: dict[str, WorkerMode] = {"in_app": "in_app", "off": "off"}
 
 
@@ -25,28 +30,54 @@ class Settings:
     """What holds for this process.
 
     Attributes:
-        queue: the SQLite file, absolute.
-        blobs: the folder of blobs, absolute.
+        queue: the SQLite file, absolute; or which queues of SQS.
+        blobs: the folder of blobs, absolute; or the bucket.
         worker: whether the API process runs its own worker.
         sources: where each of them comes from, for people.
         alerts: who is told beside the log; secrets.
         watches: whether a process with this app takes part in the watch.
         thresholds: from when on the watch finds something wrong.
+        state: DynamoDB's table, beside SQS; None: SQLite needs none, and SQS has none.
+        alerts_said: it is written out who is told; SQS needs that.
     """
 
-    queue: Path
-    blobs: Path
+    queue: Path | Address
+    blobs: Path | Bucket
     worker: WorkerMode
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
     alerts: tuple[str, ...] = field(default=(), repr=False)
     watches: bool = True
     thresholds: Thresholds = field(default_factory=Thresholds)
+    state: str | None = None
+    alerts_said: bool = True
+
+    @property
+    def file(self) -> Path:
+        """The SQLite file.
+
+        Raises:
+            SettingsError: the queue is none.
+        """
+        if isinstance(self.queue, Path):
+            return self.queue
+        raise SettingsError(f"this needs a queue in a SQLite file, and TWOLANE_QUEUE is {self.queue}")
+
+    @property
+    def watches_nothing(self) -> bool:
+        """There is nothing that a watch could look at: the queue has no state store."""
+        return self.state is None and not isinstance(self.queue, Path)
+
+    @property
+    def address(self) -> str:
+        """The queue's address, as TWOLANE_QUEUE takes it."""
+        return f"sqlite:///{self.queue}" if isinstance(self.queue, Path) else str(self.queue)
 
 
 def read_settings(
     *,
     queue: str | None = None,
     worker: str | None = None,
+    state: str | None = None,
     alerts: str | Sequence[str] | None = None,
     watch: Thresholds | Literal["off"] | None = None,
     made_in: str | None = None,
@@ -57,7 +88,8 @@ def read_settings(
     Args:
         queue: the address given in code, such as `sqlite:////var/lib/app/twolane.db`.
         worker: the mode given in code.
-        alerts: the targets given in code.
+        state: the state store given in code, or `none`.
+        alerts: the targets given in code; SQS needs an answer, if only `log`.
         watch: the thresholds given in code, or `off`.
         made_in: the file that makes `Tasks()`, beside whose project the default file lies.
         environment: the process's, unless a test brings its own.
@@ -67,29 +99,31 @@ def read_settings(
     """
     env = os.environ if environment is None else environment
     sources: dict[str, str] = {}
-    if address := env.get("TWOLANE_QUEUE"):
-        sources["queue"] = "TWOLANE_QUEUE"
-    elif address := queue:
-        sources["queue"] = "Tasks(queue=...)"
-    file = _path(address, "sqlite", sources["queue"]) if address else default_file(made_in)
-    sources.setdefault("queue", "the default: beside the project of the code")
-    if folder := env.get("TWOLANE_BLOBS"):
-        sources["blobs"] = "TWOLANE_BLOBS"
-    blobs = _path(folder, "file", "TWOLANE_BLOBS") if folder else file.with_name(f"{file.name}-blobs")
-    sources.setdefault("blobs", "the default: beside the queue")
-    mode = _MODES.get(env.get("TWOLANE_WORKER") or worker or "in_app")
-    sources["worker"] = (
-        "TWOLANE_WORKER" if env.get("TWOLANE_WORKER") else "Tasks(worker=...)" if worker else "the default"
-    )
-    if mode is None:
+    address = _said(env, "queue", queue, sources, "the default: beside the project of the code")
+    place = _queue(address, sources["queue"], made_in)
+    folder = _said(env, "blobs", None, sources, "the default: beside the queue")
+    on_aws = not isinstance(place, Path)
+    mode = _said(env, "worker", worker, sources, "the default") or ("off" if on_aws else "in_app")
+    if mode not in _MODES:
         raise SettingsError(f"{sources['worker']} is in_app or off, nothing else")
-    told = written(env.get("TWOLANE_ALERTS") or alerts)
-    sources["alerts"] = (
-        "TWOLANE_ALERTS" if env.get("TWOLANE_ALERTS") else "Tasks(alerts=...)" if alerts else "the default"
-    )
+    said = _said(env, "alerts", alerts, sources, "the default")
     watches = _watches(env.get("TWOLANE_WATCH"), watch, sources)
-    thresholds = watch if isinstance(watch, Thresholds) else Thresholds()
-    return Settings(file, blobs, mode, sources, told, watches, thresholds)
+    table = _state(env, state, sources, on_aws=on_aws)
+    settings = Settings(
+        place,
+        _blobs(folder, sources["blobs"], place),
+        _MODES[mode],
+        sources,
+        alerts=written(said),
+        watches=watches,
+        thresholds=watch if isinstance(watch, Thresholds) else Thresholds(),
+        state=table,
+        alerts_said=bool(said),
+    )
+    if settings.watches_nothing:
+        sources["watches"] = f"{sources['state']}: nothing can be watched without a state store"
+        return replace(settings, watches=False)
+    return settings
 
 
 def _watches(said: str | None, given: Thresholds | Literal["off"] | None, sources: dict[str, str]) -> bool:
@@ -100,6 +134,49 @@ def _watches(said: str | None, given: Thresholds | Literal["off"] | None, source
         raise SettingsError(f'Tasks(watch=...) takes Thresholds or "off", not {given!r}')
     sources["watches"] = "TWOLANE_WATCH" if said else "Tasks(watch=...)" if given else "the default"
     return (said or given) != "off"
+
+
+def _state(
+    env: Mapping[str, str], in_code: str | None, sources: dict[str, str], *, on_aws: bool
+) -> str | None:
+    """DynamoDB's table; None: there is none."""
+    store = _said(env, "state", in_code, sources, "the default")
+    if on_aws:
+        return read_state(store, sources["state"])
+    if store not in (None, "none"):
+        raise SettingsError(f"{sources['state']} is for SQS: a queue in a SQLite file keeps its state itself")
+    del sources["state"]
+    return None
+
+
+def _said(
+    env: Mapping[str, str], name: str, in_code: T, sources: dict[str, str], default: str
+) -> str | T | None:
+    """What the environment says, else the code; and who it was."""
+    variable = f"TWOLANE_{name.upper()}"
+    if value := env.get(variable):
+        sources[name] = variable
+        return value
+    sources[name] = f"Tasks({name}=...)" if in_code else default
+    return in_code or None
+
+
+def _queue(address: str | None, source: str, made_in: str | None) -> Path | Address:
+    if not address:
+        return default_file(made_in)
+    if urlsplit(address).scheme in ("sqs", "http", "https"):
+        return read_address(address)
+    return _path(address, "sqlite", source)
+
+
+def _blobs(address: str | None, source: str, file: Path | Address | None) -> Path | Bucket:
+    if address:
+        return read_bucket(address) if urlsplit(address).scheme == "s3" else _path(address, "file", source)
+    if not isinstance(file, Path):
+        raise SettingsError(
+            "where do uploads and large arguments go? Beside SQS, set TWOLANE_BLOBS=s3://BUCKET/PREFIX"
+        )
+    return file.with_name(f"{file.name}-blobs")
 
 
 def default_file(made_in: str | None) -> Path:
@@ -123,7 +200,7 @@ def default_file(made_in: str | None) -> Path:
 
 def _path(address: str, scheme: str, source: str) -> Path:
     """The absolute path of an address."""
-    form = f"{source} takes {scheme}:////absolute/path"
+    form = f"{source} takes {scheme}:////absolute/path or {_OTHERS[scheme]}"
     parts = urlsplit(address)
     if parts.scheme != scheme:
         given = f"{parts.scheme}://" if parts.scheme else "an address without it"

@@ -42,9 +42,7 @@ class MemoryQueue(MemoryWatch):
         clock: where time comes from.
     """
 
-    capabilities = q.Capabilities(
-        durable=False, detects_stale=True, release_is_free=True, knows_crashes=False
-    )
+    capabilities = q.Capabilities(durable=False, detects_stale=True, release_is_free=True, knows_crashes=True)
     max_body_bytes = 1024 * 1024
 
     def __init__(self, clock: Clock) -> None:

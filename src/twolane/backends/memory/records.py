@@ -53,14 +53,12 @@ class Row:
 
     def matches(self, which: Matching) -> bool:
         """Whether a person looks for it."""
-        died_at = self.record.finished_at or 0.0
-        return (
-            which.task in (None, self.record.task)
-            and which.reason in (None, self.record.reason)
-            and (which.error is None or which.error.casefold() in headline(self.failure()).casefold())
-            and which.fingerprint in (None, self.fingerprint())
-            and (which.since is None or died_at >= which.since)
-            and (which.until is None or died_at < which.until)
+        return which.finds(
+            task=self.record.task,
+            reason=self.record.reason,
+            error=headline(self.failure()),
+            fingerprint=self.fingerprint(),
+            died_at=self.record.finished_at or 0.0,
         )
 
     def letter(self) -> DeadLetter:

@@ -95,7 +95,7 @@ def _environment(settings: Settings, folder: Path) -> dict[str, str]:
         name: value for name, value in os.environ.items() if not name.startswith(("TWOLANE_", "FLIGHTS_"))
     }
     return kept | {
-        "TWOLANE_QUEUE": f"sqlite:///{settings.queue}",
+        "TWOLANE_QUEUE": settings.address,
         "TWOLANE_BLOBS": f"file:///{settings.blobs}",
         "TWOLANE_WORKER": "off",
         "FLIGHTS_DB": str(folder / "flights.db"),

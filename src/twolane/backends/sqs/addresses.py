@@ -1,0 +1,90 @@
+"""Which queues of SQS an address means: `sqs://NAME`, `sqs://PREFIX-*`, or a queue's URL.
+
+Behind it may stand `?dead=NAME`, the dead-letter queue, and `poll_s=N`, how long SQS waits for a message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+from twolane.backends.aws import AwsError
+from twolane.values.errors import SettingsError
+
+FORM = "sqs://NAME, sqs://PREFIX-* or a queue's URL (https://sqs.REGION.amazonaws.com/ACCOUNT/NAME)"
+
+
+LONGEST_POLL_S = 20
+_POLLS = {str(number): number for number in range(1, LONGEST_POLL_S + 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The queues of an app.
+
+    Attributes:
+        pattern: SQS's name or URL of the queue; with a `*`, which stands for the queue's name in the app.
+        dead: the same of its dead-letter queue; None: its redrive policy says.
+        poll_s: how long SQS waits for a message, from 1 to 20 s. A worker that stops waits as long.
+    """
+
+    pattern: str
+    dead: str | None = None
+    poll_s: int = LONGEST_POLL_S
+
+    def __str__(self) -> str:
+        text = self.pattern if "://" in self.pattern else f"sqs://{self.pattern}"
+        options = [("dead", self.dead)] * (self.dead is not None)
+        options += [("poll_s", str(self.poll_s))] * (self.poll_s != LONGEST_POLL_S)
+        return "?".join([text, *["&".join(f"{name}={value}" for name, value in options)] * bool(options)])
+
+    def name_of(self, queue: str) -> str:
+        """SQS's name, or URL, of a queue.
+
+        Raises:
+            AwsError: the address names one queue, and this is another.
+        """
+        if "*" in self.pattern:
+            return self.pattern.replace("*", queue)
+        if queue == "default":
+            return self.pattern
+        raise AwsError(
+            f"{self} is one queue, called default, and there is no place for queue {queue}: "
+            "name them all as TWOLANE_QUEUE=sqs://PREFIX-*",
+            "QueueDoesNotExist",
+            sent=False,
+        )
+
+    def dead_name_of(self, queue: str) -> str | None:
+        """SQS's name, or URL, of a queue's dead-letter queue; None: its redrive policy says."""
+        return None if self.dead is None else self.dead.replace("*", queue)
+
+
+def read_address(text: str) -> Address:
+    """Read an address.
+
+    Raises:
+        SettingsError: it is none.
+    """
+    parts = urlsplit(text)
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    dead = options.pop("dead", None)
+    poll_s = _POLLS.get(options.pop("poll_s", str(LONGEST_POLL_S)))
+    if options or parts.fragment or dead == "" or poll_s is None:
+        raise SettingsError(
+            f"TWOLANE_QUEUE takes {FORM}, with ?dead=NAME and poll_s=1 to 20 behind it at most, not {text!r}"
+        )
+    if parts.scheme == "sqs":
+        # urlsplit puts the name into the host, whose case it keeps in netloc
+        name = parts.netloc
+        if not name or parts.path not in ("", "/") or name.count("*") > 1 or not _is_name(name):
+            raise SettingsError(f"TWOLANE_QUEUE takes {FORM}, not {text!r}")
+        return Address(name, dead, poll_s)
+    if parts.scheme not in ("http", "https") or parts.path.count("/") < 2:  # noqa: PLR2004  (account and name)
+        raise SettingsError(f"TWOLANE_QUEUE takes {FORM}, not {text!r}")
+    return Address(f"{parts.scheme}://{parts.netloc}{parts.path}", dead, poll_s)
+
+
+def _is_name(name: str) -> bool:
+    plain = name.removesuffix(".fifo").replace("*", "").replace("-", "").replace("_", "")
+    return len(name) <= 80 and (not plain or (plain.isascii() and plain.isalnum()))  # noqa: PLR2004  (SQS's limit)

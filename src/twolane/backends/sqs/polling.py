@@ -1,0 +1,170 @@
+"""Receiving from SQS: a long poll a queue in a thread of its own, for as many messages as there are free slots.
+
+A worker's `Receive` takes what has come and says how many more it could run; so many are asked for, and no more.
+What comes wakes the worker, whose next `Receive` takes it. So a flush never waits for a poll.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from twolane.backends.aws import AwsError, Outage
+from twolane.backends.sqs.wires import BATCH, Copy, Wires
+
+log = logging.getLogger("twolane.sqs")
+
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 60.0
+GATHER_S = 0.01
+"""A poll for a few waits so long for more slots to become free: ten messages cost as much as one."""
+
+
+class Polling:
+    """The polls of one process.
+
+    Args:
+        wires: the way to SQS.
+        poll_s: how long SQS waits for a message, at most 20; 0: every `take` asks SQS and waits for nothing.
+        on_arrival: called in a poll's thread when something came.
+    """
+
+    def __init__(self, wires: Wires, *, poll_s: float, on_arrival: Callable[[], None]) -> None:
+        self._wires = wires
+        self._poll_s = poll_s
+        self._on_arrival = on_arrival
+        self._changed = threading.Condition()
+        self._arrived: deque[tuple[float, Copy]] = deque()
+        self._threads: dict[str, threading.Thread] = {}
+        self._queues: tuple[str, ...] = ()
+        self._asked: dict[str, int] = {}
+        self._wanted = 0
+        self._lease_s = 60.0
+        self._open = False
+        self._not_before = 0.0
+
+    def open(self) -> None:
+        """Somebody wants to be woken: what `take` wants is polled for from now on."""
+        with self._changed:
+            self._open = True
+
+    def stop(self) -> None:
+        """Ask for nothing more; what a poll under way still brings is given back. Returns at once."""
+        with self._changed:
+            self._open = False
+            self._wanted = 0
+            self._changed.notify_all()
+
+    def hold_off(self, pause_s: float) -> None:
+        """Ask for nothing for a while: what comes could not be handed out."""
+        with self._changed:
+            self._not_before = time.monotonic() + pause_s
+
+    def finish(self) -> None:
+        """Stop, wait for the polls under way, and give back what nobody took."""
+        self.stop()
+        for thread in list(self._threads.values()):
+            thread.join()
+        self._threads.clear()
+        self._give_back([copy for _, copy in self._arrived])
+        self._arrived.clear()
+
+    def take(self, queues: tuple[str, ...], limit: int, lease_s: float) -> list[Copy]:
+        """What has come, up to `limit`; the rest of `limit` is wanted from now on.
+
+        Raises:
+            AwsError: SQS was asked by this call, and does not answer.
+        """
+        if not self._poll_s or not self._open:
+            return self._ask(queues, limit, lease_s)
+        stale: list[Copy] = []
+        taken: list[Copy] = []
+        with self._changed:
+            while self._arrived and len(taken) < limit:
+                came_at, copy = self._arrived.popleft()
+                is_fresh = time.monotonic() - came_at < lease_s / 3
+                (taken if is_fresh else stale).append(copy)
+            self._queues, self._lease_s = queues, lease_s
+            self._wanted = max(0, limit - len(taken))
+            self._start()
+            self._changed.notify_all()
+        self._give_back(stale)
+        return taken
+
+    def _ask(self, queues: Sequence[str], limit: int, lease_s: float) -> list[Copy]:
+        """One look at each queue, without waiting."""
+        copies: list[Copy] = []
+        for queue in queues:
+            while len(copies) < limit:
+                came = self._wires.receive(queue, limit - len(copies), lease_s)
+                copies += came
+                if not came:
+                    break
+        return copies
+
+    def _start(self) -> None:
+        for queue in self._queues:
+            if queue not in self._threads or not self._threads[queue].is_alive():
+                thread = threading.Thread(
+                    target=self._run, args=(queue,), name=f"twolane-poll-{queue}", daemon=True
+                )
+                self._threads[queue] = thread
+                thread.start()
+
+    def _run(self, queue: str) -> None:
+        outage = Outage(f"receiving from queue {queue}")
+        pause_s = 0.0
+        while (most := self._turn(queue, pause_s)) > 0:
+            try:
+                copies = self._wires.receive(queue, most, self._lease_s, wait_s=self._poll_s)
+            except AwsError as error:
+                outage.failed(error)
+                pause_s = min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, pause_s * 2))
+                copies = []
+            else:
+                outage.worked()
+                pause_s = 0.0
+            if self._came(queue, copies):
+                self._on_arrival()
+
+    def _turn(self, queue: str, pause_s: float) -> int:
+        """Wait until messages are wanted; answers how many this queue's poll may ask for. 0: the end."""
+        with self._changed:
+            if pause_s:
+                self._changed.wait_for(lambda: not self._open, timeout=pause_s)
+            while self._open:
+                if (left_s := self._not_before - time.monotonic()) > 0:
+                    self._changed.wait(left_s)
+                    continue
+                if 0 < self._room() < BATCH:
+                    self._changed.wait(GATHER_S)
+                if (room := self._room()) > 0:
+                    others = sum(1 for each in self._queues if each not in self._asked)
+                    most = min(BATCH, -(-room // max(1, others)))
+                    self._asked[queue] = most
+                    return most
+                self._changed.wait()
+            return 0
+
+    def _room(self) -> int:
+        """How many more may be asked for."""
+        return self._wanted - sum(self._asked.values()) - len(self._arrived)
+
+    def _came(self, queue: str, copies: Sequence[Copy]) -> bool:
+        now = time.monotonic()
+        with self._changed:
+            self._asked.pop(queue, None)
+            if self._open:
+                self._arrived += [(now, copy) for copy in copies]
+                self._changed.notify_all()
+                return bool(copies)
+        self._give_back(copies)
+        return False
+
+    def _give_back(self, copies: Sequence[Copy]) -> None:
+        for error in self._wires.show([(copy.queue, copy.handle, 0.0) for copy in copies]):
+            if error is not None:
+                log.info("a message could not be given back (%s): it is visible when its lease ends", error)

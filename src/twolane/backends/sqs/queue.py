@@ -1,0 +1,315 @@
+# ruff: noqa: D102 - the contract carries the docstrings
+"""The queue on SQS, with a state store beside it (contracts.queue.Queue).
+
+    sends:        rows -> SendMessageBatch                                                   side by side with
+    settlements:  rows (fenced) -> DeleteMessageBatch, ChangeMessageVisibilityBatch
+    then receive: what the polls have brought -> rows -> deliveries
+
+SQS stores, hides and delivers; who holds a message, how often it was tried and what became of it is in its row.
+A row is written first and SQS is told after: what is lost in between comes again by itself, and its row knows.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from twolane.backends.aws import Outage, Service
+from twolane.backends.sqs.actions import Acting
+from twolane.backends.sqs.addresses import Address
+from twolane.backends.sqs.ledger import Ledger
+from twolane.backends.sqs.measuring import Measuring
+from twolane.backends.sqs.outbox import Outbox
+from twolane.backends.sqs.polling import LONGEST_PAUSE_S, Polling
+from twolane.backends.sqs.rates import Rates
+from twolane.backends.sqs.reaping import Reaping
+from twolane.backends.sqs.receiving import Receiving
+from twolane.backends.sqs.sending import Sending
+from twolane.backends.sqs.settling import Settling
+from twolane.backends.sqs.sweeping import Sweeping
+from twolane.backends.sqs.targets import Targets
+from twolane.backends.sqs.watching import Watch
+from twolane.backends.sqs.wires import BATCH_BYTES, MAX_HIDDEN_S, Wires
+from twolane.backends.sqs.workers import Workers
+from twolane.contracts import outbox as o
+from twolane.contracts import queue as q
+from twolane.contracts import watch as w
+from twolane.contracts.clock import Clock
+from twolane.contracts.state import StateStore
+from twolane.values.errors import QueueError
+
+log = logging.getLogger("twolane.sqs")
+
+MAX_BODY_BYTES = 240 * 1024
+"""Fits one item of DynamoDB and one message of any SQS, wrapped or not; longer arguments go to a blob."""
+SWEEP_S = 300.0
+"""How often a worker looks through the dead-letter queues of the queues it serves."""
+KEEP_S = 7 * 86_400.0
+
+_MESSAGES = (
+    q.Extend,
+    q.SaveCheckpoint,
+    q.AckDelivery,
+    q.RetryDelivery,
+    q.WaitDelivery,
+    q.ReleaseDelivery,
+    q.DeadLetterDelivery,
+    q.CancelDelivery,
+    q.CancelMessage,
+    q.Redrive,
+    q.Discard,
+)
+
+
+class SqsQueue:
+    """A queue on SQS and a state store.
+
+    Args:
+        address: which queues.
+        state: where the rows are.
+        clock: the time of leases, delays and records.
+        service: the way to SQS; None: botocore as the environment says.
+        poll_s: 0: a `Receive` asks SQS itself and does not wait; None: long polls, as the address says.
+        keep_s: how long finished records are kept, in seconds.
+        batch_bytes: how many bytes of bodies one call takes.
+    """
+
+    capabilities = q.Capabilities(
+        durable=True,
+        detects_stale=True,
+        release_is_free=True,
+        knows_crashes=False,
+        selects_tasks=False,
+        foresees=False,
+        prunes=False,
+        longest_attempt_s=MAX_HIDDEN_S,
+    )
+    max_body_bytes = MAX_BODY_BYTES
+
+    def __init__(
+        self,
+        address: Address,
+        state: StateStore,
+        *,
+        clock: Clock,
+        service: Service | None = None,
+        poll_s: float | None = None,
+        keep_s: float = KEEP_S,
+        batch_bytes: int = BATCH_BYTES,
+    ) -> None:
+        self._service = service or Service("sqs", poll_s=address.poll_s)
+        wires = Wires(address, self._service, batch_bytes=batch_bytes)
+        ledger = Ledger(state, clock, keep_s=keep_s)
+        self._state = state
+        self._ledger = ledger
+        wait_s = address.poll_s if poll_s is None else poll_s
+        self._polls_itself = wait_s == 0
+        self._polling = Polling(wires, poll_s=wait_s, on_arrival=self._wake)
+        self._sending = Sending(ledger, wires, clock, new_token=_token, max_body_bytes=self.max_body_bytes)
+        self._settling = Settling(ledger, wires, self._sending, clock, max_body_bytes=self.max_body_bytes)
+        self._receiving = Receiving(ledger, wires, clock, new_fence=_token)
+        self._reaping = Reaping(ledger, wires, self._settling, clock)
+        self._sweeping = Sweeping(ledger, wires, clock)
+        self._measuring = Measuring(ledger, wires, clock)
+        self._monotonic = clock.monotonic
+        self._swept_at = clock.monotonic()
+        self._served: tuple[str, ...] = ()
+        self._pause_s = 0.0
+        self._workers = Workers(state, clock)
+        self._outbox = Outbox(state, clock)
+        self._rates = Rates(state, clock)
+        self._acting = Acting(ledger, self._settling.carry_out, clock)
+        targets, watch = Targets(state, clock), Watch(state, self._outbox, clock)
+        self._state_outage = Outage("the state store")
+        self._lanes = ThreadPoolExecutor(1, thread_name_prefix="twolane-sqs-sends")
+        self._guard = threading.Lock()
+        self._numbers = count(1)
+        self._listeners: dict[int, Callable[[], None]] = {}
+        self._others: dict[type[q.Entry[Any]], Callable[[Any], Any]] = {
+            q.Receive: self._receive,
+            q.Register: lambda entry: self._workers.register(entry.worker),
+            q.Unregister: self._unregister,
+            q.Reap: self._reap,
+            q.Prune: self._prune,
+            o.OweNotice: self._outbox.owe_notice,
+            o.RegisterTargets: targets.register,
+            o.SaveTarget: targets.save,
+            o.Act: self._acting.act,
+            w.LeadWatch: watch.lead,
+            w.ObserveConditions: watch.observe,
+            w.Probe: self._probe,
+        }
+
+    def start(self) -> None:
+        """Make the clients and see that the state store answers.
+
+        Raises:
+            SettingsError: botocore or a region is missing.
+            QueueError: the store cannot be read.
+        """
+        self._service.start()
+        self._state.read(["start"])
+
+    def flush(self, entries: Sequence[q.Entry[Any]]) -> list[Any]:
+        answers: list[Any] = [None] * len(entries)
+        sends = [number for number, entry in enumerate(entries) if isinstance(entry, q.Send)]
+        about = [number for number, entry in enumerate(entries) if isinstance(entry, _MESSAGES)]
+        sending = self._lanes.submit(self._send, [entries[number] for number in sends]) if sends else None
+        if about:
+            told = self._settling.carry_out([entries[number] for number in about])
+            for number, answer in zip(about, told, strict=True):
+                answers[number] = answer
+        if sending is not None:
+            for number, answer in zip(sends, sending.result(), strict=True):
+                answers[number] = answer
+        for number, entry in enumerate(entries):
+            if not isinstance(entry, (q.Send, *_MESSAGES)):
+                answers[number] = self._carry_out(entry)
+        self._write_counts()
+        self._number_deaths()
+        if self._polls_itself and self._settling.made_visible:
+            self._wake()
+        self._settling.made_visible = False
+        return answers
+
+    def next_visible_at(self, queues: tuple[str, ...], after: float) -> float | None:
+        del queues, after
+        return None  # a poll is answered as soon as something is visible
+
+    def listen(self, on_visible: Callable[[], None]) -> Callable[[], None]:
+        number = next(self._numbers)
+        with self._guard:
+            self._listeners[number] = on_visible
+        self._polling.open()
+
+        def end() -> None:
+            with self._guard:
+                self._listeners.pop(number, None)
+                left = len(self._listeners)
+            if not left:
+                self._polling.stop()
+
+        return end
+
+    def close(self) -> None:
+        self._polling.finish()
+        self._lanes.shutdown()
+        self._service.close()
+        self._state.close()
+
+    def _wake(self) -> None:
+        with self._guard:
+            listeners = list(self._listeners.values())
+        for on_visible in listeners:
+            on_visible()
+
+    def _send(self, entries: Sequence[Any]) -> list[Any]:
+        answers = self._sending.store([entry.messages for entry in entries])
+        for entry, answer in zip(entries, answers, strict=True):
+            if not isinstance(answer, Exception):
+                self._settling.made_visible |= any(message.delay_s <= 0 for message in entry.messages)
+        return answers
+
+    def _carry_out(self, entry: q.Entry[Any]) -> Any:
+        carry_out = self._others.get(type(entry))
+        if carry_out is None:
+            return QueueError(f"a queue on SQS does not know how to carry out {type(entry).__name__}")
+        try:
+            return carry_out(entry)
+        except QueueError as error:
+            return error
+
+    def _receive(self, entry: q.Receive) -> tuple[q.Delivery, ...]:
+        if entry.strangers or entry.limit <= 0:
+            return ()  # SQS hands out whatever comes next: a message that nobody knows is met like any other
+        self._served = entry.queues
+        copies = self._polling.take(entry.queues, entry.limit, entry.lease_s)
+        if not copies:
+            return ()
+        try:
+            arrivals = self._receiving.hand_out(copies, entry)
+        except QueueError:
+            # each message would be received once a lease, until SQS's redrive policy takes it away
+            self._pause_s = min(LONGEST_PAUSE_S, max(1.0, self._pause_s * 2))
+            self._polling.hold_off(self._pause_s)
+            raise
+        self._pause_s = 0.0
+        deliveries: list[q.Delivery] = []
+        for arrival in arrivals:
+            if arrival.delivery is not None and arrival.written is not None:
+                self._settling.knows(arrival.delivery.receipt, arrival.written)
+                deliveries.append(arrival.delivery)
+        return tuple(deliveries)
+
+    def _unregister(self, entry: q.Unregister) -> None:
+        self._polling.finish()
+        held = self._settling.held_by(entry.worker)
+        self._settling.carry_out([q.ReleaseDelivery(str(receipt)) for receipt in held])
+        self._workers.unregister(entry.worker)
+
+    def _reap(self, entry: q.Reap) -> q.Reaped:
+        del entry
+        try:
+            self._workers.beat()
+            reaped = self._reaping.reap()
+            self._outbox.number_late()
+            if self._monotonic() - self._swept_at >= SWEEP_S:
+                self._swept_at = self._monotonic()
+                reaped = replace(reaped, buried=reaped.buried + self.sweep(self._served))
+        except QueueError as error:
+            self._state_outage.failed(error)
+            return q.Reaped()
+        self._state_outage.worked()
+        return reaped
+
+    def _prune(self, entry: q.Prune) -> int:
+        """Alerts that were told, and counts that only a wrong clock can have left; what is finished expires by itself."""
+        self._outbox.prune(entry)
+        self._rates.forget_future()
+        return 0
+
+    def _probe(self, entry: w.Probe) -> None:
+        """The state store takes a write; and SQS answers, where this process receives from it."""
+        del entry
+        self._state.add("probe", {"writes:": 1})
+        self._measuring.ask(self._served[:1])
+
+    def sweep(self, queues: Sequence[str]) -> int:
+        """Look after what nobody else notices; answers how many dead letters were made.
+
+        What SQS moved to the dead-letter queues of these queues is buried; what SQS has lost is brought to it again;
+        and what comes near to SQS's limits is warned of.
+
+        Raises:
+            QueueError: SQS or the state store cannot be used; the next sweep goes on.
+        """
+        self._reaping.bring_back(queues)
+        self._measuring.measure(queues)
+        try:
+            return self._sweeping.sweep(queues)
+        finally:
+            self._number_deaths()
+
+    def _number_deaths(self) -> None:
+        """Deaths are owed already; who is told goes by their numbers."""
+        try:
+            if owing := self._ledger.taken_owing():
+                self._outbox.number(owing)
+        except QueueError as error:
+            log.warning("who died is told later, within a minute of the state store's return: %s", error)
+
+    def _write_counts(self) -> None:
+        try:
+            self._ledger.write_counts()
+        except QueueError as error:
+            log.info("the counters could not be written (%s): with the next flush", error)
+
+
+def _token() -> str:
+    return secrets.token_hex(8)

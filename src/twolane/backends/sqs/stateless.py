@@ -1,0 +1,375 @@
+# ruff: noqa: D102 - the contracts carry the docstrings
+"""The queue on SQS without a state store: what SQS alone can keep (`state="none"`, written out).
+
+There is no status, no cancellation, no checkpoint, no unique key, no fence, and no dead letter but the one that lies in
+the dead-letter queue. Attempts are SQS's deliveries, so a release and a crash use one up. Alerts are owed in memory.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, cast
+
+from twolane.backends.aws import AwsError, Service
+from twolane.backends.sqs.addresses import Address
+from twolane.backends.sqs.alerts import death_of
+from twolane.backends.sqs.here import StateHere
+from twolane.backends.sqs.letters import adopted, death, packed, unpacked
+from twolane.backends.sqs.outbox import Outbox
+from twolane.backends.sqs.polling import Polling
+from twolane.backends.sqs.receipts import Receipt
+from twolane.backends.sqs.rows import Row, noted
+from twolane.backends.sqs.sending import not_stored
+from twolane.backends.sqs.targets import Targets
+from twolane.backends.sqs.wires import MAX_DELAY_S, MAX_HIDDEN_S, Parcel, Wires
+from twolane.contracts import outbox as o
+from twolane.contracts import queue as q
+from twolane.contracts import watch as w
+from twolane.contracts.clock import Clock
+from twolane.values.body import check_body
+from twolane.values.errors import QueueError, SendRefused
+from twolane.values.outcome import Failure, Reason
+from twolane.values.policy import MAX_PAUSE_S
+from twolane.values.record import State
+
+log = logging.getLogger("twolane.sqs")
+
+MAX_BODY_BYTES = 1024 * 1024
+_UNSEEN = "there is no state store (TWOLANE_STATE=none)"
+
+
+@dataclass(slots=True)
+class _Held:
+    receipt: Receipt
+    worker: str
+    row: Row
+    body: str
+
+
+class StatelessSqsQueue:
+    """A queue on SQS alone.
+
+    Args:
+        address: which queues; each needs a dead-letter queue.
+        clock: the time of leases.
+        service: the way to SQS; None: botocore as the environment says.
+        poll_s: as for `SqsQueue`.
+
+    Attributes:
+        here: the alerts of this process and how far they were told, for `NoRecords`.
+    """
+
+    capabilities = q.Capabilities(
+        durable=True,
+        detects_stale=False,
+        release_is_free=False,
+        knows_crashes=False,
+        selects_tasks=False,
+        foresees=False,
+        prunes=False,
+        longest_attempt_s=MAX_HIDDEN_S,
+    )
+    max_body_bytes = MAX_BODY_BYTES
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        clock: Clock,
+        service: Service | None = None,
+        poll_s: float | None = None,
+    ) -> None:
+        self._now = clock.now
+        self._service = service or Service("sqs", poll_s=address.poll_s)
+        self._wires = Wires(address, self._service)
+        wait_s = address.poll_s if poll_s is None else poll_s
+        self._polling = Polling(self._wires, poll_s=wait_s, on_arrival=self._wake)
+        self._guard = threading.Lock()
+        self._numbers = count(1)
+        self._listeners: dict[int, Callable[[], None]] = {}
+        self._held: dict[str, _Held] = {}
+        self._served: tuple[str, ...] = ()
+        self.here = StateHere()
+        self._outbox = Outbox(self.here, clock)
+        targets = Targets(self.here, clock)
+        self._others: dict[type[q.Entry[Any]], Callable[[Any], Any]] = {
+            q.Receive: self._receive,
+            q.Extend: self._extend,
+            q.SaveCheckpoint: lambda entry: q.Holding(held=entry.receipt in self._held),
+            q.RetryDelivery: self._retry,
+            q.WaitDelivery: lambda entry: self._back(entry.receipt, entry.after_s),
+            q.ReleaseDelivery: lambda entry: self._back(entry.receipt, 0.0),
+            q.DeadLetterDelivery: self._die,
+            q.CancelDelivery: lambda entry: self._delete([entry.receipt])[0],
+            q.CancelMessage: lambda _: None,
+            q.Redrive: self._unseen,
+            q.Discard: self._unseen,
+            q.Register: lambda _: None,
+            q.Unregister: self._unregister,
+            q.Reap: lambda _: q.Reaped(),
+            q.Prune: self._prune,
+            o.OweNotice: self._outbox.owe_notice,
+            o.RegisterTargets: targets.register,
+            o.SaveTarget: targets.save,
+            o.Act: self._act,
+            w.LeadWatch: lambda _: False,  # nobody watches what cannot be looked at
+            w.ObserveConditions: lambda _: False,
+            w.Probe: self._probe,
+        }
+
+    def start(self) -> None:
+        """Make the clients.
+
+        Raises:
+            SettingsError: botocore or a region is missing.
+        """
+        self._service.start()
+
+    def flush(self, entries: Sequence[q.Entry[Any]]) -> list[Any]:
+        answers: list[Any] = [None] * len(entries)
+        sends = [number for number, entry in enumerate(entries) if isinstance(entry, q.Send)]
+        acks = [number for number, entry in enumerate(entries) if isinstance(entry, q.AckDelivery)]
+        for number, answer in zip(
+            sends, self._send([cast("q.Send", entries[at]).messages for at in sends]), strict=True
+        ):
+            answers[number] = answer
+        for number, answer in zip(
+            acks, self._ack([cast("q.AckDelivery", entries[at]) for at in acks]), strict=True
+        ):
+            answers[number] = answer
+        for number, entry in enumerate(entries):
+            if not isinstance(entry, (q.Send, q.AckDelivery)):
+                try:
+                    answers[number] = self._others[type(entry)](entry)
+                except QueueError as error:
+                    answers[number] = error
+        return answers
+
+    def next_visible_at(self, queues: tuple[str, ...], after: float) -> float | None:
+        del queues, after
+        return None
+
+    def listen(self, on_visible: Callable[[], None]) -> Callable[[], None]:
+        number = next(self._numbers)
+        with self._guard:
+            self._listeners[number] = on_visible
+        self._polling.open()
+
+        def end() -> None:
+            with self._guard:
+                self._listeners.pop(number, None)
+                left = len(self._listeners)
+            if not left:
+                self._polling.stop()
+
+        return end
+
+    def close(self) -> None:
+        self._polling.finish()
+        self._service.close()
+
+    def _wake(self) -> None:
+        with self._guard:
+            listeners = list(self._listeners.values())
+        for on_visible in listeners:
+            on_visible()
+
+    # Sending
+
+    def _send(self, entries: Sequence[tuple[q.Outgoing, ...]]) -> list[Any]:
+        answers: list[Any] = [self._refusal(messages) for messages in entries]
+        going = [
+            (number, message)
+            for number, messages in enumerate(entries)
+            if answers[number] is None
+            for message in messages
+        ]
+        parcels = [
+            Parcel(each.queue, packed(each.id, each.task, each.body), each.delay_s) for _, each in going
+        ]
+        failed: dict[int, dict[str, AwsError]] = {}
+        for (number, message), error in zip(going, self._wires.send(parcels), strict=True):
+            if error is not None:
+                failed.setdefault(number, {})[message.id] = error
+        for number, messages in enumerate(entries):
+            if number in failed:
+                answers[number] = not_stored(messages, failed[number])
+            elif answers[number] is None:
+                answers[number] = tuple([q.Sent(message.id) for message in messages])
+        return answers
+
+    def _refusal(self, messages: Sequence[q.Outgoing]) -> SendRefused | None:
+        for message in messages:
+            try:
+                check_body(message.body, self.max_body_bytes, message.id)
+                self._check_state(message)
+                self._wires.url(message.queue)
+            except SendRefused as error:
+                return error
+            except AwsError as error:
+                return SendRefused(f"{error}; nothing was stored", [each.id for each in messages])
+        return None
+
+    def _check_state(self, message: q.Outgoing) -> None:
+        if message.unique_key is not None:
+            what = "a unique key is kept"
+        elif message.delay_s > MAX_DELAY_S:
+            what = f"a delay of more than {MAX_DELAY_S} s is kept"
+        else:
+            return
+        raise SendRefused(
+            f"message {message.id}: {what} in a state store, and {_UNSEEN}; nothing was stored", [message.id]
+        )
+
+    # Receiving and holding
+
+    def _receive(self, entry: q.Receive) -> tuple[q.Delivery, ...]:
+        if entry.strangers or entry.limit <= 0:
+            return ()
+        self._served = entry.queues
+        copies = self._polling.take(entry.queues, entry.limit, entry.lease_s)
+        deliveries: list[q.Delivery] = []
+        for copy in copies:
+            message_id, body = unpacked(copy)
+            row = adopted(message_id, body, copy, self._now())
+            row = row.but(record={"attempt": copy.receives, "deliveries": copy.receives})
+            receipt = Receipt(message_id, "-", copy.queue, copy.handle)
+            if copy.receives > row.max_attempts and self._bury(receipt, row, body, Reason.USED_UP):
+                continue
+            self._held[str(receipt)] = _Held(receipt, entry.worker, row, body)
+            deliveries.append(self._delivery(entry, receipt, row, body, copy.first_receive_at))
+        return tuple(deliveries)
+
+    def _delivery(
+        self, entry: q.Receive, receipt: Receipt, row: Row, body: str, first_receive_at: float | None
+    ) -> q.Delivery:
+        now = self._now()
+        return q.Delivery(
+            id=receipt.id,
+            queue=receipt.queue,
+            task=row.record.task,
+            body=body,
+            receipt=str(receipt),
+            attempt=row.record.attempt,
+            received_at=now,
+            lease_until=now + entry.lease_s,
+            waits_since=first_receive_at if row.record.attempt > 1 else None,
+        )
+
+    def _extend(self, entry: q.Extend) -> tuple[q.Holding, ...]:
+        held = [self._held.get(text) for text in entry.receipts]
+        known = [each.receipt for each in held if each is not None]
+        told = iter(self._wires.show([(each.queue, each.handle, entry.lease_s) for each in known]))
+        answers = [each is not None and next(told) for each in held]
+        for error in answers:
+            if isinstance(error, AwsError):
+                raise error
+        return tuple([q.Holding(held=each is not None) for each in held])
+
+    # Settling
+
+    def _ack(self, entries: Sequence[q.AckDelivery]) -> list[Any]:
+        answers: list[Any] = [None] * len(entries)
+        for number, entry in enumerate(entries):
+            if entry.sends and entry.receipt in self._held:
+                [sent] = self._send([entry.sends])
+                answers[number] = sent if isinstance(sent, Exception) else None
+        going = [number for number, answer in enumerate(answers) if answer is None]
+        for number, answer in zip(going, self._delete([entries[at].receipt for at in going]), strict=True):
+            answers[number] = answer
+        return answers
+
+    def _delete(self, receipts: Sequence[str]) -> list[Any]:
+        held = [self._held.get(text) for text in receipts]
+        known = [each.receipt for each in held if each is not None]
+        told = iter(self._wires.delete([(each.queue, each.handle) for each in known]))
+        answers: list[Any] = []
+        for text, each in zip(receipts, held, strict=True):
+            error = None if each is None else next(told)
+            if error is None:
+                self._held.pop(text, None)
+            answers.append(error or q.Settled(held=each is not None))
+        return answers
+
+    def _retry(self, entry: q.RetryDelivery) -> q.Settled:
+        return self._back(entry.receipt, entry.after_s)
+
+    def _back(self, text: str, asked_s: float) -> q.Settled:
+        held = self._held.get(text)
+        if held is None:
+            return q.Settled(held=False)
+        after_s = min(max(asked_s, 0.0), MAX_PAUSE_S)
+        [error] = self._wires.show([(held.receipt.queue, held.receipt.handle, after_s)])
+        if error is not None:
+            raise error
+        del self._held[text]
+        return q.Settled(held=True, after_s=after_s if after_s < asked_s else None)
+
+    def _die(self, entry: q.DeadLetterDelivery) -> q.Settled:
+        held = self._held.get(entry.receipt)
+        if held is None:
+            return q.Settled(held=False)
+        row = held.row.but(attempts=noted(held.row, entry.outcome, entry.failure))
+        if not self._bury(held.receipt, row, held.body, entry.reason, entry.public):
+            raise QueueError(f"message {held.receipt.id} could not be brought to a dead-letter queue")
+        del self._held[entry.receipt]
+        return q.Settled(held=True)
+
+    def _bury(self, receipt: Receipt, row: Row, body: str, reason: Reason, public: str | None = None) -> bool:
+        """Our message on the dead-letter queue first, then the original goes. False: it stays where it is."""
+        now = self._now()
+        if not row.attempts:
+            seen = Failure(
+                "UsedUp", f"handed out {row.record.deliveries} times", started_at=now, ended_at=now
+            )
+            row = row.but(attempts=noted(row, "used_up", seen))
+        dead = {"state": State.DEAD, "reason": reason, "public": public, "finished_at": now}
+        row = row.but(record=dead)
+        try:
+            where = self._wires.dead_url(receipt.queue)
+        except AwsError as error:
+            log.warning("%s is dead, and its dead-letter queue is not found: %s", receipt.id, error)
+            return False
+        if where is None:
+            log.error(
+                "%s is dead, and queue %s has no dead-letter queue: it comes again", receipt.id, receipt.queue
+            )
+            return False
+        [failed] = self._wires.bury([Parcel(receipt.queue, death(row, body))])
+        if failed is not None:
+            log.warning("%s is dead, and its dead-letter queue does not have it yet: %s", receipt.id, failed)
+            return False
+        self._wires.delete([(receipt.queue, receipt.handle)])
+        self._outbox.owe(death_of(row.but(body=body), now))
+        return True
+
+    def _unseen(self, entry: Any) -> State | None:
+        raise self._not_here(entry.id)
+
+    def _not_here(self, message_id: str) -> QueueError:
+        return QueueError(
+            f"message {message_id} is not known here: {_UNSEEN}. Look into the dead-letter queue"
+        )
+
+    def _unregister(self, entry: q.Unregister) -> None:
+        self._polling.finish()
+        for text in [text for text, held in self._held.items() if held.worker == entry.worker]:
+            self._back(text, 0.0)
+
+    def _act(self, entry: o.Act) -> tuple[Any, ...]:
+        """Nothing of it can be done here, so nothing is written down."""
+        return tuple([self._not_here(each.id) for each in entry.entries])
+
+    def _prune(self, entry: q.Prune) -> int:
+        self._outbox.prune(entry)
+        return 0
+
+    def _probe(self, entry: w.Probe) -> None:
+        """SQS answers, where this process receives from it: there is nothing else to write to."""
+        del entry
+        for queue in self._served[:1]:
+            self._wires.attributes(queue, "QueueArn")

@@ -1,0 +1,139 @@
+"""Queues and tables of one test on a server that all tests share: each under a name of its own."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from functools import cache
+from typing import Any
+
+from botocore.session import Session
+
+from tests.aws.servers import Server
+from tests.clock import FakeClock
+from twolane.backends.aws import Service
+from twolane.backends.dynamodb import DynamoState, create_table
+from twolane.backends.s3 import Bucket, S3Blobs
+from twolane.backends.sqs import Address, SqsQueue, StatelessSqsQueue, StateRecords
+
+QUEUES = ("default", "imports", "mails", "gated")
+
+
+def service(name: str, server: Server, **options: float) -> Service:
+    """A service of a server, whatever this process's environment says."""
+    return Service(name, session=_session(), endpoint_url=server.url, **options)
+
+
+@cache
+def _session() -> Session:
+    """One for the run: it reads AWS's descriptions of its services, which takes a while."""
+    session = Session()
+    session.set_credentials("test", "test")
+    session.set_config_variable("region", "us-east-1")
+    return session
+
+
+def bucket(server: Server) -> S3Blobs:
+    """A bucket of its own."""
+    name = f"t{secrets.token_hex(6)}"
+    s3 = service("s3", server)
+    s3.client.create_bucket(Bucket=name)
+    s3.close()
+    return S3Blobs(Bucket(name, "uploads"), session=_session(), endpoint_url=server.url)
+
+
+class TurnedClock(FakeClock):
+    """A clock that a server's SQS goes by too."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        assert server.clock is not None
+        self._file = server.clock
+        self._write()
+
+    def advance(self, seconds: float) -> None:
+        super().advance(seconds)
+        self._write()
+
+    def _write(self) -> None:
+        # in place: a reader never finds it empty
+        with self._file.open("r+") as file:
+            file.write(f"{self.now():<32.6f}")
+
+
+class Place:
+    """Three queues, each with a dead-letter queue, and a table.
+
+    Args:
+        server: where.
+        max_receives: SQS's own redrive policy.
+        through: where its queues and tables are reached by those under test; None: at the server.
+        tables: where its table is; None: at the same server.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        *,
+        max_receives: int = 1000,
+        through: Server | None = None,
+        tables: Server | None = None,
+    ) -> None:
+        self.server = through or server
+        self._tables = tables or self.server
+        self.name = f"t{secrets.token_hex(6)}"
+        self.address = Address(f"{self.name}-*")
+        self.sqs = service("sqs", server)
+        self.dynamodb = service("dynamodb", tables or server)
+        self.urls = {queue: self._make(queue, max_receives) for queue in QUEUES}
+        create_table(self.dynamodb, self.name)
+
+    def _make(self, queue: str, max_receives: int) -> str:
+        dead = self._create(f"{self.name}-{queue}-dead", {"MessageRetentionPeriod": "1209600"})
+        arn = self.sqs.client.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"][
+            "QueueArn"
+        ]
+        policy = {"deadLetterTargetArn": arn, "maxReceiveCount": max_receives}
+        return self._create(f"{self.name}-{queue}", {"RedrivePolicy": json.dumps(policy)})
+
+    def _create(self, name: str, attributes: dict[str, str]) -> str:
+        return str(self.sqs.client.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"])
+
+    def dead_letters(self, queue: str) -> list[dict[str, Any]]:
+        """What lies in the dead-letter queue of a queue; it stays there."""
+        url = self.sqs.client.get_queue_url(QueueName=f"{self.name}-{queue}-dead")["QueueUrl"]
+        found = self.sqs.client.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        return [json.loads(message["Body"]) for message in found.get("Messages", [])]
+
+    def in_flight(self, queue: str) -> int:
+        """How many messages SQS has handed out."""
+        return self._number(queue, "ApproximateNumberOfMessagesNotVisible")
+
+    def visible(self, queue: str) -> int:
+        """How many messages SQS would hand out."""
+        return self._number(queue, "ApproximateNumberOfMessages")
+
+    def _number(self, queue: str, name: str) -> int:
+        answer = self.sqs.client.get_queue_attributes(QueueUrl=self.urls[queue], AttributeNames=[name])
+        return int(answer["Attributes"][name])
+
+    def state(self) -> DynamoState:
+        return DynamoState(self.name, service("dynamodb", self._tables))
+
+    def queue(self, clock: FakeClock, **options: float) -> SqsQueue:
+        sqs = service("sqs", self.server, poll_s=20.0)
+        return SqsQueue(self.address, self.state(), clock=clock, service=sqs, **options)
+
+    def stateless(self, clock: FakeClock) -> StatelessSqsQueue:
+        sqs = service("sqs", self.server, poll_s=20.0)
+        return StatelessSqsQueue(self.address, clock=clock, service=sqs, poll_s=0)
+
+    def records(self, clock: FakeClock) -> StateRecords:
+        return StateRecords(self.state(), clock)
+
+    def close(self) -> None:
+        for queue in QUEUES:
+            self.sqs.client.delete_queue(QueueUrl=self.urls[queue])
+        self.dynamodb.client.delete_table(TableName=self.name)
+        self.sqs.close()
+        self.dynamodb.close()

@@ -1,0 +1,83 @@
+"""What only S3 can show: parts, a limit that is met in the middle, addresses. The laws are in tests/contract."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import pytest
+
+from tests.aws.places import bucket
+from tests.aws.servers import Server
+from twolane.backends.s3 import Bucket, S3Blobs, read_bucket
+from twolane.backends.s3.blobs import PART_BYTES
+from twolane.values.errors import BlobError, BlobMissing, BlobTooLarge, SettingsError
+
+LARGE = os.urandom(2 * PART_BYTES + 17)
+
+
+@pytest.fixture
+def blobs(aws: Server) -> S3Blobs:
+    return bucket(aws)
+
+
+def test_a_large_one_goes_up_in_parts_and_comes_back(blobs: S3Blobs) -> None:
+    ref = blobs.put(io.BytesIO(LARGE))
+
+    assert ref.size_bytes == len(LARGE)
+    with blobs.open(ref) as reader:
+        assert reader.read() == LARGE
+
+
+def test_a_limit_met_in_the_middle_of_the_parts_leaves_no_object(blobs: S3Blobs) -> None:
+    with pytest.raises(BlobTooLarge):
+        blobs.put(io.BytesIO(LARGE), limit_bytes=len(LARGE) - 1)
+
+    assert list(blobs.stored()) == []
+
+
+def test_a_source_that_fails_in_the_middle_leaves_no_object(blobs: S3Blobs) -> None:
+    class Failing(io.BytesIO):
+        def read(self, most: int | None = -1, /) -> bytes:
+            if self.tell() > PART_BYTES:
+                raise ConnectionResetError("the client went away")
+            return super().read(most)
+
+    with pytest.raises(BlobError, match="the client went away"):
+        blobs.put(Failing(LARGE))
+
+    assert list(blobs.stored()) == []
+
+
+def test_two_prefixes_of_a_bucket_do_not_see_each_other(blobs: S3Blobs, aws: Server) -> None:
+    other = S3Blobs(Bucket(blobs.bucket.name, "others"), session=blobs._session, endpoint_url=aws.url)
+    ref = blobs.put(io.BytesIO(b"mine"))
+
+    assert list(other.stored()) == []
+    with pytest.raises(BlobMissing):
+        other.open(ref)
+
+
+def test_a_bucket_that_is_missing_is_told(aws: Server, blobs: S3Blobs) -> None:
+    gone = S3Blobs(Bucket("no-such-bucket"), session=blobs._session, endpoint_url=aws.url)
+
+    with pytest.raises(BlobError, match=r"stored in s3://no-such-bucket"):
+        gone.put(io.BytesIO(b"x"))
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("s3://uploads", Bucket("uploads")),
+        ("s3://uploads/", Bucket("uploads")),
+        ("s3://my.bucket-1/a/b/", Bucket("my.bucket-1", "a/b")),
+    ],
+)
+def test_an_address_is_a_bucket_and_a_prefix(text: str, place: Bucket) -> None:
+    assert read_bucket(text) == place
+
+
+@pytest.mark.parametrize("text", ["s3://", "s3:bucket", "s3://Bad_Bucket", "file:///x", "s3://ab?x=1"])
+def test_an_address_that_is_none_is_refused_with_the_form(text: str) -> None:
+    with pytest.raises(SettingsError, match="TWOLANE_BLOBS takes s3://BUCKET"):
+        read_bucket(text)
