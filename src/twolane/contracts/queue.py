@@ -57,6 +57,7 @@ class Outgoing:
         unique_key: no second message of the task with this key while one waits or runs.
         blobs: keys of the blobs it names.
         parent: the id of the message whose task sends it.
+        size_bytes: of its body and of the blobs it names, for the daily sums.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Outgoing:
     unique_key: str | None = None
     blobs: tuple[str, ...] = ()
     parent: str | None = None
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
-from twolane.values.record import DeadLetter, Record, Stats
+from twolane.values.record import DailySum, DeadLetter, Record, Stats
 
 
 class Records(Protocol):
@@ -33,6 +33,14 @@ class Records(Protocol):
 
     def stats(self) -> Stats:
         """How many messages are in each state, the workers alive, the alerts owed."""
+        ...
+
+    def daily_sums(self, since_day: int) -> list[DailySum]:
+        """What each task did on each day from this one on (days since 1970, UTC), the oldest first.
+
+        A message is counted with the flush that stores it, an attempt with the flush that settles it. Sums are
+        kept for `SUMS_KEPT_DAYS`, whatever becomes of the records.
+        """
         ...
 
     def blobs_in_use(self) -> AbstractSet[str]:

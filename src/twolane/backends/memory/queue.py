@@ -21,7 +21,7 @@ from twolane.values.body import check_body
 from twolane.values.errors import SendRefused
 from twolane.values.outcome import Failure, Reason
 from twolane.values.policy import MAX_CRASHES, MAX_PAUSE_S
-from twolane.values.record import FINISHED, OwedAlert, Record, State
+from twolane.values.record import DAY_S, FINISHED, SUMS_KEPT_DAYS, OwedAlert, Record, State
 
 _SETTLING = (
     q.AckDelivery,
@@ -115,6 +115,8 @@ class MemoryQueue(MemoryRecords):
         names = dict(self._aliases)
         answers = tuple(self._admit(message, fresh, names) for message in messages)
         self._rows |= fresh
+        for row in fresh.values():
+            self._sum(row, sent=1, sent_bytes=row.message.size_bytes or len(row.message.body))
         self._aliases = names
         return answers
 
@@ -230,13 +232,13 @@ class MemoryQueue(MemoryRecords):
                 self._ack(row, entry)
             case q.RetryDelivery():
                 row.waits_since, row.suspect = None, False
-                row.note(entry.outcome, entry.failure)
+                self._note(row, entry.outcome, entry.failure)
                 return self._pause(row, entry.after_s, charge=True)
             case q.WaitDelivery():
                 row.waits_since = row.waits_since or self._now()
                 return self._pause(row, entry.after_s)
             case q.DeadLetterDelivery():
-                row.note(entry.outcome, entry.failure)
+                self._note(row, entry.outcome, entry.failure)
                 self._bury(row, entry.reason, entry.public)
             case q.CancelDelivery():
                 self._end(row, State.CANCELLED)
@@ -252,6 +254,7 @@ class MemoryQueue(MemoryRecords):
         except SendRefused:
             row.record, row.receipt = before, receipt
             raise
+        self._sum(row, done=1, run_s=max(0.0, self._now() - (before.started_at or self._now())))
 
     def _pause(self, row: Row, asked_s: float, *, charge: bool = False) -> q.Settled:
         after_s = min(max(asked_s, 0.0), MAX_PAUSE_S)
@@ -272,7 +275,12 @@ class MemoryQueue(MemoryRecords):
 
     def _bury(self, row: Row, reason: Reason, public: str | None = None) -> None:
         self._end(row, State.DEAD, reason=reason, public=public)
+        self._sum(row, dead=1)
         self._alerts.append(Alert(next(self._alert_numbers), self._now(), row))
+
+    def _note(self, row: Row, outcome: str, failure: Failure) -> None:
+        row.note(outcome, failure)
+        self._sum(row, failed=1, run_s=max(0.0, failure.ended_at - failure.started_at))
 
     # By id, by a human
 
@@ -340,7 +348,7 @@ class MemoryQueue(MemoryRecords):
         """Suspect from now on; charged only if it ran alone and got no further."""
         guilty, row.suspect = row.suspect, True
         row.change(crashes=row.record.crashes + 1)
-        row.note("crashed", self._failure(row, "ProcessDied", "the process that ran it died"))
+        self._note(row, "crashed", self._failure(row, "ProcessDied", "the process that ran it died"))
         if row.record.crashes >= MAX_CRASHES:
             self._bury(row, Reason.CRASHED)
         elif guilty:
@@ -350,7 +358,9 @@ class MemoryQueue(MemoryRecords):
 
     def _after_expiry(self, row: Row) -> None:
         """L3."""
-        row.note("lease_expired", self._failure(row, "LeaseExpired", "its lease ended before it was settled"))
+        self._note(
+            row, "lease_expired", self._failure(row, "LeaseExpired", "its lease ended before it was settled")
+        )
         self._charge(row, Reason.USED_UP)
 
     def _charge(self, row: Row, reason: Reason) -> None:
@@ -386,6 +396,8 @@ class MemoryQueue(MemoryRecords):
             del self._rows[record.id]
             self._aliases = {alias: name for alias, name in self._aliases.items() if name != record.id}
             self._pruned[record.state] += 1
+        first = int(self._now() // DAY_S) - SUMS_KEPT_DAYS
+        self._sums = {key: summed for key, summed in self._sums.items() if summed.day >= first}
         self._alerts = [alert for alert in self._alerts if alert.row.record.id in self._rows]
         return len(old[: entry.limit])
 

@@ -12,7 +12,17 @@ from typing import Any
 from twolane.contracts.clock import Clock
 from twolane.contracts.queue import Checkpoint, Outgoing
 from twolane.values.outcome import Failure
-from twolane.values.record import Attempt, DeadLetter, QueueStats, Record, State, Stats, WorkerInfo
+from twolane.values.record import (
+    DAY_S,
+    Attempt,
+    DailySum,
+    DeadLetter,
+    QueueStats,
+    Record,
+    State,
+    Stats,
+    WorkerInfo,
+)
 
 
 @dataclass(slots=True)
@@ -67,6 +77,7 @@ class MemoryRecords:
         self._workers: dict[str, WorkerInfo] = {}
         self._alerts: list[Alert] = []
         self._pruned: Counter[State] = Counter()
+        self._sums: dict[tuple[int, str], DailySum] = {}
 
     def get(self, message_id: str) -> Record | None:
         with self._lock:
@@ -124,6 +135,17 @@ class MemoryRecords:
             oldest_age_s=max(ages_s, default=None),
             not_understood=sum(row.waits_since is not None for row in waiting),
         )
+
+    def daily_sums(self, since_day: int) -> list[DailySum]:
+        with self._lock:
+            return [self._sums[key] for key in sorted(self._sums) if key[0] >= since_day]
+
+    def _sum(self, row: Row, **more: float) -> None:
+        """Add to what this message's task did today."""
+        day, task = key = (int(self._now() // DAY_S), row.record.task)
+        summed = self._sums.get(key, DailySum(task, day))
+        changes: dict[str, Any] = {name: getattr(summed, name) + value for name, value in more.items()}
+        self._sums[key] = replace(summed, **changes)
 
     def blobs_in_use(self) -> frozenset[str]:
         with self._lock:

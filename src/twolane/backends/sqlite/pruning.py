@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twolane.backends.sqlite.sums import forget
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.contracts.queue import Prune
 
@@ -16,5 +17,6 @@ PRUNABLE = """
 def prune(tx: Transaction, entry: Prune) -> int:
     """Delete the rows; bodies, blob references, attempts and told alerts go with them."""
     rows = tx.connection.execute(PRUNABLE, (tx.now - entry.keep_s, max(0, entry.limit))).fetchall()
+    forget(tx)
     tx.connection.executemany("DELETE FROM messages WHERE seq = ?", rows)
     return len(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from twolane.backends.sqlite import sums
 from twolane.backends.sqlite.rows import to_json
 from twolane.backends.sqlite.sends import store
 from twolane.backends.sqlite.transaction import Transaction
@@ -35,6 +36,7 @@ def ack(tx: Transaction, entry: AckDelivery) -> Settled:
     )
     if cursor.rowcount == 0:
         return _STALE
+    sums.note_done(tx, [seq_of(entry.receipt)])
     store(tx, entry.sends)
     return _HELD
 
@@ -46,15 +48,17 @@ def ack_all(tx: Transaction, entries: Sequence[AckDelivery]) -> list[Settled]:
         LookupError: a receipt is stale; which one, `ack` tells of each.
     """
     receipts = [entry.receipt for entry in entries]
+    seqs = [seq_of(receipt) for receipt in receipts]
     acked = tx.connection.execute(
         """
         UPDATE messages SET state = 'done', receipt = NULL, alone = 0, finished_at = ?, result = NULL
         WHERE seq IN (SELECT value FROM json_each(?)) AND receipt IN (SELECT value FROM json_each(?))
         """,
-        (tx.now, json.dumps([seq_of(receipt) for receipt in receipts]), json.dumps(receipts)),
+        (tx.now, json.dumps(seqs), json.dumps(receipts)),
     )
     if acked.rowcount < len(entries):
         raise LookupError("a receipt is stale")
+    sums.note_done(tx, seqs)
     for entry in entries:
         if entry.result is not None:
             result, seq = to_json(entry.result), seq_of(entry.receipt)

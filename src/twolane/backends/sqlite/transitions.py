@@ -5,6 +5,7 @@ All are called for a message whose live delivery the caller has proved, or that 
 
 from __future__ import annotations
 
+from twolane.backends.sqlite import sums
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.values.outcome import Failure, Reason
 
@@ -56,6 +57,7 @@ def bury(tx: Transaction, seq: int, reason: Reason, public: str | None = None) -
         (reason.value, None if public is None else storable(public), tx.now, seq),
     )
     tx.connection.execute("INSERT INTO alerts (seq, owed_at) VALUES (?, ?)", (seq, tx.now))
+    sums.note_dead(tx, seq)
 
 
 def note_attempt(tx: Transaction, seq: int, outcome: str, failure: Failure) -> None:
@@ -75,6 +77,7 @@ def note_attempt(tx: Transaction, seq: int, outcome: str, failure: Failure) -> N
             seq,
         ),
     )
+    sums.note_failed(tx, seq, failure.ended_at - failure.started_at)
 
 
 def storable(text: str) -> str:
