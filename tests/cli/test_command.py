@@ -16,7 +16,7 @@ from twolane.cli.orders import Orders
 from twolane.cli.parent import ended, next_pause_s
 
 COMMANDS = [
-    ["worker"], ["status"], ["stats"], ["cancel"], ["demo"], ["doctor"],
+    ["worker"], ["status"], ["stats"], ["cancel"], ["demo"], ["doctor"], ["price"],
     ["dead", "list"], ["dead", "show"], ["dead", "redrive"], ["dead", "discard"],
 ]  # fmt: skip
 
