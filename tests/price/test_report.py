@@ -9,7 +9,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tests.price.test_ways import workloads
 from twolane.price import curves, figures, load, picture
 from twolane.price.forms import report_form
 from twolane.price.report import QUESTION, Report, count, loss, report, usd
@@ -57,6 +60,19 @@ def test_the_rule_says_cost_gain_and_where_the_answer_changes(small: Report) -> 
 def test_the_rule_where_the_answer_has_changed_already() -> None:
     found = asked("t 2e7/month 1.2s 4KB")
     assert re.search(r"The answer on AWS has changed at [\d,]+ tasks a month: .* by now", found.rule)
+
+
+def test_the_rule_for_more_work_than_crossings_are_looked_for() -> None:
+    assert "The answer on AWS has changed" in asked("t 1e12/month 1.2s 4KB").rule
+
+
+@given(workloads(), st.booleans(), st.sampled_from(["us-east-1", "eu-west-1", "eu-central-1"]))
+@settings(deadline=None, max_examples=15)
+def test_there_is_something_to_say_of_any_work(work: load.Workload, free: bool, region: str) -> None:
+    found = report(work, figures.Figures(figures.shipped(), region), TODAY, free=free)
+    assert found.rule.endswith(".")
+    assert json.dumps(report_form(found), allow_nan=False)
+    assert curves.in_text(curves.chart(found, points=20), 60)
 
 
 def test_a_task_that_never_fails_and_takes_no_time_needs_no_queue_for_that() -> None:

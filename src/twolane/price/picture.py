@@ -82,6 +82,7 @@ def _drawn(chart: Chart, heading: str) -> Figure:
     axes.annotate(" yours", (chart.now, FLOOR), color="grey")
     axes.set(xscale="log", yscale="log", xlabel="tasks a month", ylabel="USD a month", title=heading)
     axes.set_ylim(bottom=FLOOR)
+    axes.minorticks_off()
     axes.grid(visible=True, linewidth=0.3)
     axes.legend(fontsize=7)
     return figure

@@ -167,17 +167,15 @@ def _next_change(found: Sequence[Way], best: Way, tasks: Fraction, crossed: Sequ
     if already:
         other = cheapest(already, tasks)
         turns = [each.tasks for each in crossed if each.cheaper == other.key and each.dearer == best.key]
-        since = max((turn for turn in turns if turn <= tasks), default=Fraction(1))
-        return (
-            f"The answer on AWS has changed at {ceil(since):,} tasks a month: {other.title} costs "
-            f"{usd(other.cost(tasks))} by now."
-        )
+        since = [turn for turn in turns if turn <= tasks]
+        told = f"at {ceil(max(since)):,} tasks a month" if since else "far below"
+        return f"The answer on AWS has changed {told}: {other.title} costs {usd(other.cost(tasks))} by now."
     if not ahead:
         return "The answer on AWS does not change as far as was looked."
     turn = ahead[0]
     return (
         f"The answer on AWS changes at {ceil(turn.tasks):,} tasks a month "
-        f"({float(turn.tasks / tasks):.3g} times yours): from there {titles[turn.cheaper]} costs less."
+        f"({count(turn.tasks / tasks)} times yours): from there {titles[turn.cheaper]} costs less."
     )
 
 
