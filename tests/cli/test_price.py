@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,9 @@ def test_the_report_ends_with_the_rule(shop: Shop) -> None:
         assert f"{way}" in told.out
     assert "idle polling" in told.out
     assert "where they cross" in told.out
+    assert re.search(
+        r"from [\d,]+ tasks a month SQS \+ a Fargate worker costs less than SQS \+ Lambda", told.out
+    )
     assert told.out.splitlines()[-1].startswith("The rule: if this task vanishes, does a human need to know?")
     assert not shop.was_imported
 

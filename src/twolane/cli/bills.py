@@ -85,19 +85,10 @@ def _show_crossings(found: Report) -> None:
         return
     line("where they cross", "bold")
     first = {frozenset((each.cheaper, each.dearer)): each.tasks for each in reversed(found.crossings)}
-    table(
-        ["tasks a month", "from there cheaper", "than", "first crossing"],
-        (
-            [
-                f"{ceil(each.tasks):,}",
-                found.title(each.cheaper),
-                found.title(each.dearer),
-                f"{ceil(first[frozenset((each.cheaper, each.dearer))]):,}",
-            ]
-            for each in for_good
-        ),
-        ["tasks a month", "first crossing"],
-    )
+    for each in for_good:
+        at, before = each.tasks, first[frozenset((each.cheaper, each.dearer))]
+        told = f"  from {ceil(at):,} tasks a month {found.title(each.cheaper)} costs less than "
+        line(told + found.title(each.dearer) + ("" if before == at else f" (first at {ceil(before):,})"))
 
 
 def _show_chart(found: Report) -> None:
