@@ -121,9 +121,9 @@ def test_the_readme_shows_what_price_prints_for_the_small_product() -> None:
     assert len(tasks) == 2
     assert len(shown) == 6
     assert {bill.way.title: report.usd(bill.usd) for bill in found.bills}.items() >= shown.items()
-    assert "$0.08 a month on this server and $0.17 on AWS" in found.rule
+    assert "$0.08 a month on this server and $0.11 on AWS" in found.rule
     assert "about 4.11 tasks a month that would vanish" in found.rule
-    assert "changes at 1,592,453 tasks a month" in found.rule
+    assert "changes at 2,751,105 tasks a month" in found.rule
 
 
 def test_the_page_of_prices_names_every_option_and_start_value() -> None:

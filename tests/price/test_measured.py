@@ -4,10 +4,10 @@ from fractions import Fraction
 
 import pytest
 
+from twolane.price.calls import ENVELOPE_BYTES
 from twolane.price.load import Load
 from twolane.price.measured import first_day, measured
 from twolane.price.units import MONTH_S
-from twolane.price.ways import ENVELOPE_BYTES
 from twolane.values.record import DAY_S, DailySum
 
 NOW = 20_000.5 * DAY_S

@@ -206,6 +206,8 @@ def test_a_record_is_written_at_each_change() -> None:
     way = priced(simple("t 1/day 1s 100B"), free=False)["lambda-arm"]
     assert parts(way, "DynamoDB", "write units", 1) == {"records": 3 + 4 + 3}
     assert parts(way, "DynamoDB", "read units", 1) == {"records": 1}
+    apart = priced(simple("t 1/day 1s 10KB"), free=False)["lambda-arm"]
+    assert parts(apart, "DynamoDB", "write units", 1) == {"records": 2 + 3 + 2 + 11}  # its body lies apart
 
 
 def test_workers_are_added_as_they_fill() -> None:

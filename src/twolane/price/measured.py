@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from fractions import Fraction
 
+from twolane.price.calls import ENVELOPE_BYTES
 from twolane.price.load import Load
 from twolane.price.units import MONTH_S
-from twolane.price.ways import ENVELOPE_BYTES
 from twolane.values.record import DAY_S, DailySum
 
 

@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import ceil, floor
 
+from twolane.price.calls import ENVELOPE_BYTES, ROW_BYTES, Calls, is_large, puts
 from twolane.price.figures import FigureMissing, Figures
-from twolane.price.load import Load, Workload
+from twolane.price.load import Workload
 from twolane.price.meters import ZERO, Meter, Quantity, Way
 from twolane.price.services import (
-    BATCH,
-    CALL_BYTES,
     GB,
-    KB,
     LAMBDA_MEMORY,
-    LAMBDA_S,
     LONG_POLL_S,
     Services,
-    chunks,
     fargate_size,
-    gb_seconds,
 )
 from twolane.price.units import MONTH_HOURS, MONTH_S
 
-ENVELOPE_BYTES = 512
-"""What a message has beside its arguments."""
-ROW_BYTES = 700
-"""What a record has beside its arguments."""
-LARGE_BYTES = 240 * KB
-"""Larger arguments go to S3; the message names them."""
-INLINE_BYTES = 2 * KB
-"""Larger bodies are an item of their own beside the record, written once."""
-PART_BYTES = 5 * 2**20
-"""Larger blobs are uploaded in parts of this size."""
 KEPT_MONTHS = Fraction(7 * 24, MONTH_HOURS)
 """Records and blobs are kept 7 days."""
-EXTENDED_EVERY_S = 20
-"""A lease is extended so often while a task runs."""
 SLOTS = 10
 """A worker runs so many tasks at a time."""
 BUSY = Fraction(7, 10)
@@ -117,7 +99,7 @@ class _Room:
         if self._work.memory_bytes > LAMBDA_MEMORY[1]:
             raise _Impossible("a Lambda function has at most 10,240 MB of memory")
         burst = self._work.burst if together else 1
-        calls = [_Calls(load, burst, self._chunk, in_turn=True) for load in self._work.loads]
+        calls = [Calls(load, burst, self._chunk, in_turn=True) for load in self._work.loads]
         pollers = self._services.figures.each("lambda.pollers")
         mean = self._work.mean
         memory = self._work.memory_bytes
@@ -148,7 +130,7 @@ class _Room:
 
     def fargate(self) -> Way:
         """SQS, and `twolane worker` in a container that polls for 20 s at a time."""
-        calls = [_Calls(load, self._work.burst, self._chunk, in_turn=False) for load in self._work.loads]
+        calls = [Calls(load, self._work.burst, self._chunk, in_turn=False) for load in self._work.loads]
         polling = Quantity(per_worker=Fraction(MONTH_S, LONG_POLL_S))
         meters = [
             self._sqs(calls, polling, dead_letters=Fraction(SWEEPS)),
@@ -178,7 +160,7 @@ class _Room:
     def _chunk(self) -> Fraction:
         return self._services.figures.each("sqs.chunk")
 
-    def _sqs(self, calls: list[_Calls], polling: Quantity, *, dead_letters: Fraction) -> Meter:
+    def _sqs(self, calls: list[Calls], polling: Quantity, *, dead_letters: Fraction) -> Meter:
         mean = self._work.mean
         return self._services.sqs(
             {
@@ -192,7 +174,7 @@ class _Room:
             }
         )
 
-    def _records_and_blobs(self, calls: list[_Calls]) -> list[Meter]:
+    def _records_and_blobs(self, calls: list[Calls]) -> list[Meter]:
         mean = self._work.mean
         return [
             *self._services.dynamodb(
@@ -214,14 +196,14 @@ class _Room:
 
     def _blobs(self) -> list[Meter]:
         loads = self._work.loads
-        if not any(_is_large(load) for load in loads):
+        if not any(is_large(load) for load in loads):
             return []
-        stored = [load.payload_bytes / GB * KEPT_MONTHS if _is_large(load) else ZERO for load in loads]
+        stored = [load.payload_bytes / GB * KEPT_MONTHS if is_large(load) else ZERO for load in loads]
         return self._services.s3(
-            {"large payloads": Quantity(per_task=self._work.mean([_puts(load) for load in loads]))},
+            {"large payloads": Quantity(per_task=self._work.mean([puts(load) for load in loads]))},
             {
                 "large payloads": Quantity(
-                    per_task=self._work.mean([load.attempts if _is_large(load) else ZERO for load in loads])
+                    per_task=self._work.mean([load.attempts if is_large(load) else ZERO for load in loads])
                 )
             },
             {"large payloads, 7 days": Quantity(per_task=self._work.mean(stored))},
@@ -271,100 +253,6 @@ class _Room:
         )
 
     @staticmethod
-    def _continued(calls: list[_Calls]) -> tuple[str, ...]:
+    def _continued(calls: list[Calls]) -> tuple[str, ...]:
         long = [each.load.name for each in calls if each.parts > 1]
         return (f"longer than 15 min, continued in another run: {', '.join(long)}",) if long else ()
-
-
-def _is_large(load: Load) -> bool:
-    return load.payload_bytes > LARGE_BYTES
-
-
-def _puts(load: Load) -> Fraction:
-    """PUT requests of one blob: an upload in parts has one for each, one to begin and one to complete."""
-    if not _is_large(load):
-        return ZERO
-    return Fraction(1 if load.payload_bytes <= PART_BYTES else 2 + ceil(load.payload_bytes / PART_BYTES))
-
-
-class _Calls:
-    """What one task of a load asks of SQS, of the function and of its record.
-
-    Args:
-        load: the task.
-        burst: how many arrive together.
-        chunk_bytes: of one billed request.
-        in_turn: a batch's tasks run one after another, as in a function; else side by side, as in a worker.
-    """
-
-    def __init__(self, load: Load, burst: int, chunk_bytes: Fraction, *, in_turn: bool) -> None:
-        self.load = load
-        self._body = ENVELOPE_BYTES + (ZERO if _is_large(load) else load.payload_bytes)
-        self._chunk = chunk_bytes
-        most = min(BATCH, burst, floor(CALL_BYTES / self._body))
-        whole = floor(EXTENDED_EVERY_S / load.duration_s) if load.duration_s else BATCH
-        self._sent = most
-        self.taken = max(1, min(most, whole)) if in_turn else most
-        self.parts = max(1, ceil(load.duration_s / LAMBDA_S)) if in_turn else 1
-        beats = max(0, ceil(load.duration_s / EXTENDED_EVERY_S) - 1)
-        self.heartbeats = load.attempts * (beats if self.taken == 1 or not in_turn else 0)
-        self._row_units = ceil((ROW_BYTES + min(self._body, Fraction(INLINE_BYTES))) / KB)
-
-    def _as_requests(self, messages: int) -> Fraction:
-        return Fraction(chunks(messages, self._body, self._chunk), messages)
-
-    @property
-    def sends(self) -> Fraction:
-        return self._as_requests(self._sent) * self.parts
-
-    @property
-    def first_takes(self) -> Fraction:
-        """Calls that hand over, run or delete a batch, but for retries: its share of one task."""
-        return Fraction(self.parts, self.taken)
-
-    @property
-    def receives(self) -> Fraction:
-        return self._as_requests(self.taken) * self.parts
-
-    @property
-    def more_takes(self) -> Fraction:
-        return (self.load.attempts - 1) * self.first_takes
-
-    @property
-    def retry_requests(self) -> Fraction:
-        """Received once more, after a change of visibility."""
-        return (self.load.attempts - 1) * (self.receives + Fraction(1, self.taken))
-
-    @property
-    def dead_requests(self) -> Fraction:
-        """Sent to the dead-letter queue, received there by the watch and deleted."""
-        return self.load.dead * (2 * self._as_requests(1) + 1)
-
-    def gb_s(self, memory_bytes: Fraction) -> Fraction:
-        """GB-seconds of one attempt: its share of a batch's run."""
-        return gb_seconds(memory_bytes, self.load.duration_s * self.taken) / self.taken
-
-    # The record: an item, and an entry in the one index that lists what waits and what runs. A change that moves
-    # the entry writes the item, deletes the entry and puts another one.
-
-    @property
-    def record_writes(self) -> Fraction:
-        stored, started, done = self._row_units + 1, self._row_units + 2, self._row_units + 1
-        apart = ceil(self._body / KB) if self._body > INLINE_BYTES else 0
-        return Fraction((stored + started + done) * self.parts + apart)
-
-    @property
-    def retry_writes(self) -> Fraction:
-        return (self.load.attempts - 1) * 2 * (self._row_units + 2)
-
-    @property
-    def heartbeat_writes(self) -> Fraction:
-        return self.heartbeats * (self._row_units + 2)
-
-    @property
-    def record_reads(self) -> Fraction:
-        return self.load.attempts * self.parts * ceil(Fraction(self._row_units, 4))
-
-    @property
-    def record_gb(self) -> Fraction:
-        return (ROW_BYTES + self._body) / Fraction(GB)
