@@ -9,7 +9,7 @@ FASTAPI_VERSIONS ?= 0.121 0.130 0.140 0.150 0.160
 COMPILE = uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test kill lint bench matrix matrix-oldest requirements clean
+.PHONY: help demo serve test pictures kill lint bench matrix matrix-oldest requirements clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ serve: $(VENV)/.ready ## the example app at http://127.0.0.1:8000 (HOST= PORT=)
 
 test: $(VENV)/.ready ## the tests (ARGS="tests/backends -k blobs")
 	@"$(BIN)/python" -m pytest $(ARGS)
+
+pictures: $(VENV)/.ready ## the pictures of docs/flights.md, taken anew
+	@TWOLANE_PICTURES=docs/images "$(BIN)/python" -m pytest tests/browser -k pictures $(ARGS)
 
 kill: $(VENV)/.ready ## the long kill test: 200 rounds of real SIGKILLs (ROUNDS=n)
 	@TWOLANE_KILL_ROUNDS="$(ROUNDS)" "$(BIN)/python" -m pytest tests/kill --timeout 7200 $(ARGS)

@@ -9,7 +9,7 @@ import time
 from benchmarks import results
 from benchmarks.measure import FULL, QUICK, Report, Scale
 
-NAMES = ("footprint", "latency", "requests", "sends", "drains", "backlog", "imports")
+NAMES = ("footprint", "latency", "requests", "sends", "drains", "backlog", "watch", "imports")
 
 
 def main() -> int:

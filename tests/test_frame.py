@@ -39,6 +39,7 @@ def make() -> None:
         (["demo", "JSON=1", "SEED=7"], '/twolane" demo  --seed "7" --json'),
         (["serve"], '/uvicorn" app.main:app --app-dir examples/flights --host "127.0.0.1" --port "8000"'),
         (["test", "ARGS=-x"], '/python" -m pytest -x'),
+        (["pictures"], 'TWOLANE_PICTURES=docs/images "/nowhere/venv/bin/python" -m pytest tests/browser'),
         (["kill"], 'TWOLANE_KILL_ROUNDS="200" "/nowhere/venv/bin/python" -m pytest tests/kill'),
         (["lint"], '/lint-imports"'),
         (["bench"], '/python" -m benchmarks'),

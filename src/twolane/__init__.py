@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from twolane import csvfile as csvfile
     from twolane.engine.context import TaskContext as TaskContext
     from twolane.engine.filling import given as given
+    from twolane.engine.targets import Death as Death
     from twolane.engine.task import Task as Task
     from twolane.face import Tasks as Tasks
     from twolane.fastapi.lanes import RequestLanes, request_lanes
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
     from twolane.values.errors import TwolaneError as TwolaneError
     from twolane.values.errors import UsageError as UsageError
     from twolane.values.policy import Backoff as Backoff
-    from twolane.values.record import Record as Record
+    from twolane.values.public_record import Record as Record
     from twolane.values.record import State as State
+    from twolane.values.thresholds import Thresholds as Thresholds
     from twolane.values.ticket import Lane as Lane
     from twolane.values.ticket import Ticket as Ticket
 
@@ -44,14 +46,16 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Blob": "values.blob",
+    "Death": "engine.targets",
     "TaskContext": "engine.context",
     "Task": "engine.task",
     "given": "engine.filling",
     "Tasks": "face",
     "Backoff": "values.policy",
     "Lane": "values.ticket",
-    "Record": "values.record",
+    "Record": "values.public_record",
     "State": "values.record",
+    "Thresholds": "values.thresholds",
     "Ticket": "values.ticket",
     **dict.fromkeys(
         (
@@ -80,6 +84,7 @@ __all__ = [
     "Blob",
     "BlobError",
     "BlobTooLarge",
+    "Death",
     "DefinitionError",
     "GiveUp",
     "Interrupted",
@@ -96,6 +101,7 @@ __all__ = [
     "Task",
     "TaskContext",
     "Tasks",
+    "Thresholds",
     "Ticket",
     "TwolaneError",
     "UsageError",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
@@ -14,12 +14,19 @@ from twolane.values.policy import Backoff, Policy
 from twolane.values.ticket import Lane, Ticket
 
 if TYPE_CHECKING:
+    from fastapi import APIRouter
+
     from twolane.engine.runtime import Runtime
-    from twolane.values.record import Record
+    from twolane.engine.targets import Death
+    from twolane.fastapi.status import Authorize
+    from twolane.values.public_record import Record
+    from twolane.values.thresholds import Thresholds
+    from twolane.wiring.installed import StatusUrlsLike
     from twolane.wiring.settings import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
+H = TypeVar("H", bound="Callable[[Death], Any]")
 
 
 class BackgroundDecorator(Protocol):
@@ -54,12 +61,23 @@ class Tasks:
         queue: where messages wait, such as `sqlite:////var/lib/app/twolane.db`; TWOLANE_QUEUE wins over it.
             Default: `twolane.db` beside the nearest `pyproject.toml` above the file that makes `Tasks()`.
         worker: `in_app` or `off`; TWOLANE_WORKER wins over it.
+        alerts: who is told of deaths beside the log: apprise URLs, in one text or a sequence; TWOLANE_ALERTS
+            wins over it. Needs the extra `twolane[alerts]`.
+        watch: from when on the watch finds something wrong, or `off`: this process does not watch.
+            TWOLANE_WATCH=off wins over it, and so does TWOLANE_WATCH=on over `off`.
 
     Raises:
         SettingsError: a setting that cannot hold.
     """
 
-    def __init__(self, *, queue: str | None = None, worker: Literal["in_app", "off"] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        queue: str | None = None,
+        worker: Literal["in_app", "off"] | None = None,
+        alerts: str | Sequence[str] | None = None,
+        watch: Thresholds | Literal["off"] | None = None,
+    ) -> None:
         import sys
 
         self.registry = Registry()
@@ -67,8 +85,11 @@ class Tasks:
         self._made_in = sys._getframe(1).f_code.co_filename  # noqa: SLF001  (where the default file lies)
         self._queue = queue
         self._worker = worker
+        self._alerts = alerts
+        self._watch: Thresholds | Literal["off"] | None = watch
         self._runtime: Runtime | None = None
         self._settings: Settings | None = None
+        self.status_urls: StatusUrlsLike | None = None
 
     @overload
     def task(
@@ -91,6 +112,7 @@ class Tasks:
         unique_key: str | None = None,
         retry_on: tuple[type[BaseException], ...] = (),
         give_up_on: tuple[type[BaseException], ...] = (),
+        public_result: bool = False,
     ) -> QueueDecorator: ...
 
     def task(
@@ -112,7 +134,7 @@ class Tasks:
             **options: what only a queue can keep, for `"alert"`: `queue` (name), `max_attempts`, `backoff`
                 (a Backoff), `timeout_s`, `patience_s`, `expires_after_s` (seconds or timedelta),
                 `unique_key` (a template over the arguments, such as `"{customer_id}"`), `retry_on`,
-                `give_up_on` (tuples of exception types).
+                `give_up_on` (tuples of exception types), `public_result` (customers may see what it returns).
 
         Raises:
             DefinitionError: no answer, options that this lane cannot keep, a name that is taken, a
@@ -138,16 +160,29 @@ class Tasks:
                 lane=lane,
                 queue=options.get("queue", "default"),
                 because=because,
-                policy=policy_with(
-                    Policy(), **{k: v for k, v in options.items() if k not in ("queue", "unique_key")}
-                ),
+                policy=policy_with(Policy(), **{k: v for k, v in options.items() if k not in _NOT_POLICY}),
                 unique_key=options.get("unique_key"),
+                public_result=options.get("public_result", False),
                 filling=_filling(self, fn, its_name, lane),
             )
             self.registry.add(task)
             return task
 
         return register
+
+    def on_death(self, hook: H, /) -> H:
+        """Call a function for each death: a decorator for what no address can do.
+
+        The function gets a `Death`, at least once for each: it may be called again for one it has had. It is
+        called in a worker or an API process, in the app's event loop if it is async, else in a thread; what it
+        raises is logged, and it is called again after a pause that grows to 30 s, until it returns. Meanwhile
+        later deaths wait for it, and other hooks and targets do not. A call of more than 15 s counts as failed.
+
+        Raises:
+            DefinitionError: another hook has its name.
+        """
+        self.registry.add_hook(hook)
+        return hook
 
     def install(self, app: Any) -> None:
         """Bring both lanes to a FastAPI (or Starlette) app: a middleware and a wrapped lifespan.
@@ -192,8 +227,55 @@ class Tasks:
 
         Returns:
             None: there is no such message, or its record was pruned.
+
+        Raises:
+            QueueError: the queue cannot be read.
         """
-        return self.runtime.stores.records.get(message_id)
+        from twolane.values.public_record import published
+
+        record = self.runtime.read(message_id)
+        return None if record is None else published(record)
+
+    def cancel(self, message_id: str) -> Record | None:
+        """Ask for the end of a message: a waiting one is cancelled at once, a running one at its next checkpoint.
+
+        Blocks until that is durable: call it in a `def` endpoint, a script, or a thread.
+
+        Args:
+            message_id: what the ticket said.
+
+        Returns:
+            The record as it stands afterwards: `cancelled`; or `running` with `cancel_requested`; or unchanged,
+            where it had ended already. None: there is no such message, or its record was pruned.
+
+        Raises:
+            QueueError: the queue cannot be read or written, or it is not known whether it was.
+        """
+        from twolane.values.public_record import published
+
+        record = self.runtime.cancel(message_id)
+        return None if record is None else published(record)
+
+    def status_router(self, *, authorize: Authorize) -> APIRouter:
+        """Routes where customers see what becomes of their tasks: `app.include_router(..., prefix="/imports")`.
+
+        `GET {prefix}/{id}` answers JSON, and with `Accept: text/event-stream` the same as server-sent events, as
+        `GET {prefix}/{id}/events` always does. The app needs `tasks.install(app)`. With it `lanes.add_task`
+        tells in `Ticket.status_url` where to look; of several the first that is included.
+
+        Args:
+            authorize: a function of the request and the record, plain (it runs in a thread) or async: may who
+                asks see it? False is answered as an unknown id is, with 404; raise HTTPException for something
+                else. It is asked at every request, and again each time an event stream is opened.
+
+        Raises:
+            DefinitionError: `authorize` is no function of two arguments.
+        """
+        from twolane.fastapi.status import status_router
+        from twolane.fastapi.status_url import StatusUrls
+
+        self.status_urls = self.status_urls or StatusUrls()
+        return status_router(self, authorize)
 
     def limit_body(self, size_bytes: int) -> Callable[..., Awaitable[None]]:
         """A dependency that answers 413 as soon as a request's body is larger, before it is all read.
@@ -206,6 +288,17 @@ class Tasks:
         from twolane.fastapi.body_limit import limit_body
 
         return limit_body(size_bytes)
+
+    def health_router(self) -> APIRouter:
+        """Routes for probes: `app.include_router(tasks.health_router())`.
+
+        `/health/live` answers 200 while the event loop does, `/health/ready` 200 or 503: the queue can be read
+        and written, the worker receives if there is one here, the disk is not full. `/health` adds what the watch
+        finds, by name. It looks once a second at most; no address and no text of an error is in it.
+        """
+        from twolane.fastapi.health import health_router
+
+        return health_router(self)
 
     def close(self) -> None:
         """Flush and close what a script's sends opened; an app's lifespan and a worker do it themselves."""
@@ -244,7 +337,13 @@ class Tasks:
         if self._settings is None:
             from twolane.wiring.settings import read_settings
 
-            self._settings = read_settings(queue=self._queue, worker=self._worker, made_in=self._made_in)
+            self._settings = read_settings(
+                queue=self._queue,
+                worker=self._worker,
+                alerts=self._alerts,
+                watch=self._watch,
+                made_in=self._made_in,
+            )
         return self._settings
 
 
@@ -295,5 +394,7 @@ _QUEUE_OPTIONS = frozenset(
         "unique_key",
         "retry_on",
         "give_up_on",
+        "public_result",
     ]
 )
+_NOT_POLICY = frozenset(["queue", "unique_key", "public_result"])

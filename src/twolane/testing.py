@@ -28,10 +28,12 @@ from twolane.engine.task import Registry, Sendable, Task, checked
 from twolane.engine.threads import Threads
 from twolane.values.blob import Blob
 from twolane.values.errors import UsageError
+from twolane.values.letters import Matching
 from twolane.values.message import decode
 from twolane.values.outcome import Failure
 from twolane.values.policy import seconds
-from twolane.values.record import DeadLetter, Record, State
+from twolane.values.public_record import Record, published
+from twolane.values.record import Attempt, State
 from twolane.values.ticket import Lane, Ticket
 
 STARTS_AT = datetime(2030, 1, 1, tzinfo=UTC)
@@ -131,6 +133,21 @@ class Delivered:
         return self.record.result
 
 
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that is kept and not tried again by itself.
+
+    Attributes:
+        record: its record, as `tasks.record` answers it.
+        body: the envelope.
+        attempts: those that did not succeed, each with its `number`, its `outcome` and its `failure`.
+    """
+
+    record: Record
+    body: str
+    attempts: tuple[Attempt, ...]
+
+
 class TaskFailed(AssertionError):
     """A delivery did not end as done, and `drain(check=True)` was to say so."""
 
@@ -181,6 +198,7 @@ class Inbox:
             new_id=lambda: make_id(self.clock.now(), next(numbers).to_bytes(RANDOM_BYTES)),
             limits=limits,
             in_app=worker,
+            tells=worker,
         )
 
     def store(self, source: Any) -> Blob:
@@ -227,7 +245,7 @@ class Inbox:
             raise LookupError(
                 f"no message {message_id} was stored; {len(self._queue.messages())} others were"
             )
-        return record
+        return published(record)
 
     def dead(self, task: Sendable[...] | None = None) -> list[DeadLetter]:
         """The dead letters, the first to die first.
@@ -236,7 +254,8 @@ class Inbox:
             task: only those of this task; None: all.
         """
         name = None if task is None else checked(self._registry, task).task.name
-        return self._queue.list_dead(task=name, limit=len(self._queue.messages()))[::-1]
+        letters = self._queue.list_dead(Matching(task=name), limit=len(self._queue.messages()))[::-1]
+        return [DeadLetter(published(each.record), each.body, each.attempts) for each in letters]
 
     def drain(self, *, check: bool = False, most: int = 1000) -> list[Delivered]:
         """Run everything that is visible now, one after another, and what that sends in turn.

@@ -114,12 +114,19 @@ def test_redrive_all(shop: Shop) -> None:
         ["redrive", "x", "--all"],
         ["redrive", "--all", "--args", "{}"],
         ["redrive", "x", "--task", "t"],
+        ["redrive", "x", "--args", "{}", "--edit"],
+        ["discard"],
+        ["discard", "x", "--all-matching"],
+        ["discard", "x", "--since", "1h"],
     ],
 )
 def test_redrive_is_told_what(shop: Shop, command: list[str]) -> None:
     told = shop.run("dead", *command)
     assert told.code == 2
-    assert "say an ID (perhaps with --args), or --all (perhaps with --task)" in told.err
+    assert (
+        "say an ID (perhaps with --args or --edit), or --all-matching (perhaps with --task and the like)"
+        in told.err
+    )
 
 
 @pytest.mark.parametrize("command", [["redrive", "--all"], ["discard"]])

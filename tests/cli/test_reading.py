@@ -30,7 +30,8 @@ def test_status_tells_a_person(shop: Shop) -> None:
     told = shop.run("status", shop.ids["done"])
     assert told.code == 0
     assert told.out.startswith(f"done  greet  {shop.ids['done']}\n")
-    assert 'arguments   {"name": "Ada", "times": 2}' in told.out
+    assert 'arguments\n    name = "Ada"\n    times = 2\n' in told.out
+    assert "\n  worker      " in told.out
     assert 'result      "hello Adahello Ada"' in told.out
     assert not shop.was_imported
 
@@ -40,8 +41,9 @@ def test_status_as_json(shop: Shop) -> None:
     assert list(told) == [
         "id", "task", "queue", "state", "attempt", "deliveries", "crashes", "sent_at", "visible_at",
         "started_at", "finished_at", "done", "total", "cursor", "progressed_at", "reason", "public",
-        "result", "cancel_requested", "worker", "parent", "unique_key", "args", "args_blob",
+        "result", "cancel_requested", "worker", "parent", "unique_key", "args", "args_blob", "attempts",
     ]  # fmt: skip
+    assert [each["message"] for each in told["attempts"]] == ["no such order"]
     assert (told["state"], told["reason"]) == ("dead", "gave_up")
     assert (told["done"], told["total"], told["cursor"]) == (41, 100, {"row": 41})
     assert told["public"] == "We do not know this order."

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from tests.clock import FakeClock
 from twolane.backends.memory import MemoryQueue
 from twolane.backends.sqlite import SqliteQueue, SqliteRecords
+from twolane.contracts.outbox import RegisterTargets, SaveTarget
 from twolane.contracts.queue import (
     Delivery,
     Entry,
@@ -23,6 +24,7 @@ from twolane.contracts.queue import (
 from twolane.contracts.records import Records
 from twolane.values.outcome import Failure
 from twolane.values.record import Record, State, Stats, WorkerInfo
+from twolane.values.telling import TargetRow, TargetState
 
 A = TypeVar("A")
 
@@ -134,6 +136,17 @@ class House:
         """Store one message; its id."""
         [sent] = self.do(Send((self.outgoing(**fields),)))
         return sent.id
+
+    def target(self, target: str) -> TargetRow:
+        """How far a target has been told."""
+        return next(row for row in self.records.telling().targets if row.id == target)
+
+    def tell(self, target: str, to: int | None = None) -> None:
+        """A target accepts what is owed, up to a number or all of it."""
+        self.do(RegisterTargets(((target, target),)))
+        told_to = self.records.telling().last if to is None else to
+        row = self.target(target)
+        assert self.do(SaveTarget(target, row.version, TargetState(told_to))) == row.version + 1
 
     def receive(self, **fields: Any) -> tuple[Delivery, ...]:
         """Receive as a worker that knows every task and runs nothing."""

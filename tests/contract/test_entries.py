@@ -16,7 +16,6 @@ from twolane.contracts.queue import (
     Discard,
     Extend,
     Holding,
-    MarkTold,
     Prune,
     Reap,
     Reaped,
@@ -27,10 +26,10 @@ from twolane.contracts.queue import (
     Send,
     Sent,
     Settled,
-    TakeAlerts,
     WaitDelivery,
 )
 from twolane.values.errors import SendRefused, TwolaneError
+from twolane.values.letters import Matching
 from twolane.values.outcome import Reason
 from twolane.values.policy import MAX_PAUSE_S
 from twolane.values.record import State
@@ -689,51 +688,6 @@ def test_the_receipt_of_a_dead_worker_is_stale(house: House) -> None:
     assert house.do(AckDelivery(delivery.receipt)) == Settled(held=False)
 
 
-# Alerts
-
-
-def test_a_death_owes_an_alert_that_is_told_once(house: House) -> None:
-    message_id = bury(house)
-
-    [alert] = house.do(TakeAlerts(limit=10))
-
-    assert alert.letter == house.records.dead_letter(message_id)
-    assert (alert.letter.record.id, alert.owed_at, alert.tries) == (message_id, house.clock.now(), 1)
-    assert house.do(MarkTold((alert.number,))) is None
-    house.clock.advance(3600)
-    assert house.do(TakeAlerts(limit=10)) == ()
-    stats = house.records.stats()
-    assert (stats.owed_alerts, stats.told_alerts) == (0, 1)
-
-
-def test_an_alert_that_nobody_told_can_be_taken_again(house: House) -> None:
-    bury(house)
-    [first] = house.do(TakeAlerts(limit=10, lease_s=60))
-    assert house.do(TakeAlerts(limit=10)) == ()
-    house.clock.advance(60)
-
-    [second] = house.do(TakeAlerts(limit=10))
-
-    assert (second.number, second.owed_at, second.tries) == (first.number, first.owed_at, 2)
-
-
-def test_alerts_are_taken_the_oldest_first(house: House) -> None:
-    buried = [bury(house) for _ in range(3)]
-
-    taken = [alert for _ in range(2) for alert in house.do(TakeAlerts(limit=2))]
-
-    assert [alert.letter.record.id for alert in taken] == buried
-    assert house.do(TakeAlerts(limit=0)) == ()
-
-
-def test_each_death_of_a_message_owes_an_alert(house: House) -> None:
-    message_id = bury(house)
-    house.do(Redrive(message_id))
-    house.do(DeadLetterDelivery(house.take().receipt, Reason.GAVE_UP, FAILURE))
-
-    assert [alert.letter.record.id for alert in house.do(TakeAlerts(limit=10))] == [message_id] * 2
-
-
 # Prune
 
 
@@ -744,7 +698,7 @@ def test_finished_records_are_forgotten_after_their_time_and_stay_counted(house:
     dead = bury(house)
     discarded = bury(house)
     house.do(Discard(discarded))
-    house.do(MarkTold(tuple(alert.number for alert in house.do(TakeAlerts(limit=10)))))
+    house.tell("t")
 
     house.clock.advance(99)
     assert house.do(Prune(keep_s=100)) == 0
@@ -768,9 +722,11 @@ def test_a_record_whose_alert_is_owed_is_kept(house: House) -> None:
     house.do(Discard(message_id))
     house.clock.advance(1)
 
+    house.tell("told already")
+    house.tell("slow", to=0)
     assert house.do(Prune(keep_s=0)) == 0
 
-    house.do(MarkTold(tuple(alert.number for alert in house.do(TakeAlerts(limit=1)))))
+    house.tell("slow")
     assert house.do(Prune(keep_s=0)) == 1
 
 
@@ -785,10 +741,10 @@ def test_dead_letters_are_listed_the_newest_first(house: House) -> None:
     new = bury(house)
 
     assert [letter.record.id for letter in house.records.list_dead()] == [new, other, old]
-    assert [letter.record.id for letter in house.records.list_dead(task="app:work")] == [new, old]
+    assert [letter.record.id for letter in house.records.list_dead(Matching(task="app:work"))] == [new, old]
     assert [letter.record.id for letter in house.records.list_dead(limit=1)] == [new]
     assert sorted(house.records.dead_ids()) == sorted([new, other, old])
-    assert sorted(house.records.dead_ids(task="app:work")) == sorted([new, old])
+    assert sorted(house.records.dead_ids(Matching(task="app:work"))) == sorted([new, old])
 
 
 def test_nothing_is_known_of_a_message_that_never_was(house: House) -> None:
@@ -858,3 +814,25 @@ def test_receiving_and_finishing_wakes_nobody(house: House) -> None:
 
     assert heard == []
     end()
+
+
+def test_many_records_in_one_question(house: House) -> None:
+    one, two = house.send(), house.send(unique_key="k")
+    met = house.outgoing(unique_key="k")
+    house.do(Send((met,)))
+    found = house.records.get_many([one, two, met.id, "nobody"])
+    assert found == {one: house.record(one), two: house.record(two)}
+    assert house.records.get_many([]) == {}
+
+
+def test_the_attempts_of_a_message_that_goes_on(house: House) -> None:
+    message_id = house.send()
+    assert house.records.attempts(message_id) == house.records.attempts("nobody") == ()
+    for _ in range(2):
+        (delivery,) = house.receive()
+        house.do(RetryDelivery(delivery.receipt, 0.0, FAILURE))
+    attempts = house.records.attempts(message_id)
+    assert [(each.number, each.outcome, each.failure) for each in attempts] == [
+        (1, "failed", FAILURE),
+        (2, "failed", FAILURE),
+    ]

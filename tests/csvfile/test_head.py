@@ -1,6 +1,4 @@
-import gzip
 import io
-import zipfile
 
 import pytest
 
@@ -16,32 +14,6 @@ def refusal(data: bytes, model, **limits) -> str:
 @pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf", b"\n\r\n\r"])
 def test_an_empty_file_is_refused(flight, data):
     assert refusal(data, flight).startswith("The file is empty: it needs a header row")
-
-
-def test_an_archive_is_named(flight):
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as writer:
-        writer.writestr("a.csv", "number,seats\n")
-
-    assert "a ZIP archive or an Excel workbook" in refusal(archive.getvalue(), flight)
-    assert "a gzip archive" in refusal(gzip.compress(b"number,seats\n"), flight)
-
-
-@pytest.mark.parametrize(
-    ("data", "says"),
-    [
-        ("number,seats\n".encode("utf-16"), "This is UTF-16 text"),
-        ("number,seats\n".encode("utf-16-le"), "NUL bytes"),
-        (b"%PDF-1.7\n", "a PDF document"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1", r"\(\.xls\)"),
-        (b"num\xe9ro,seats\n", "not UTF-8 text"),
-        (b'"number,seats\nUA1,10\n', "not valid CSV"),
-        (b'"number"x,seats\n', "not valid CSV"),
-    ],
-)
-def test_what_is_no_csv_text_is_refused(flight, data, says):
-    with pytest.raises(csvfile.CsvError, match=says):
-        csvfile.check_head(io.BytesIO(data), flight)
 
 
 def test_a_column_named_twice_is_refused(flight):

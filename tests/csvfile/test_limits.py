@@ -6,7 +6,9 @@ from twolane.csvfile import Limits
 from twolane.values.errors import UsageError
 
 
-@pytest.mark.parametrize("name", ["max_field_bytes", "max_record_bytes", "max_columns", "max_rows"])
+@pytest.mark.parametrize(
+    "name", ["max_field_bytes", "max_record_bytes", "max_columns", "max_rows", "max_bytes", "max_expansion"]
+)
 def test_a_limit_below_one_is_refused_by_name(name):
     with pytest.raises(UsageError, match=name):
         Limits(**{name: 0})

@@ -1,5 +1,6 @@
 """Peak memory is that of a chunk, whatever the file; counted by tracemalloc, no clock involved."""
 
+import gzip
 import io
 import os
 import tracemalloc
@@ -14,9 +15,11 @@ HEADER = b"number,seats\n"
 class Endless(io.RawIOBase):
     """A file of a header, a beginning, and one pattern repeated to a given size, made as it is read."""
 
-    def __init__(self, size_bytes: int, pattern: bytes, begin: bytes = b"") -> None:
+    def __init__(self, size_bytes: int, pattern: bytes, begin: bytes = b"", header: bytes = HEADER) -> None:
         super().__init__()
-        self._size_bytes, self._pattern, self._begin = size_bytes, pattern, HEADER + begin
+        begin = header + begin
+        rest_bytes = (size_bytes - len(begin)) // len(pattern) * len(pattern)
+        self._size_bytes, self._pattern, self._begin = len(begin) + rest_bytes, pattern, begin
         self._at = 0
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
@@ -56,6 +59,38 @@ def test_a_larger_file_needs_no_more_memory(flight):
     large = peak_bytes(Endless(32_000_000, ROW), flight)
 
     assert large < small * 1.2
+
+
+@pytest.mark.parametrize("codec", ["cp1252", "utf_16_le", "utf_16_be", "cp932"])
+def test_a_larger_file_needs_no_more_memory_in_any_encoding(flight, codec):
+    row, header = ("é" * 500 + ",10\n").encode(codec, "replace"), HEADER.decode().encode(codec)
+    small, large = (
+        peak_bytes(Endless(size_bytes, row, header=header), flight, encoding=codec)
+        for size_bytes in (6_000_000, 32_000_000)
+    )
+
+    assert large < small * 1.2
+
+
+def test_a_larger_archive_needs_no_more_memory(flight):
+    rows = gzip.compress(b"".join(b"%064d,10\n" % number for number in range(20_000)))
+    small, large = (
+        peak_bytes(Endless(members * len(rows), rows, header=gzip.compress(HEADER)), flight)
+        for members in (3, 14)
+    )
+
+    assert large < small * 1.2
+
+
+def test_telling_the_encoding_needs_no_more_memory_than_reading(flight):
+    late = Endless(20_000_000, b"U" * 60 + b",1\n")
+    csvfile.check_head(io.BytesIO(HEADER + b"\xe9,1\n"), flight)
+    tracemalloc.start()
+    try:
+        csvfile.check_head(late, flight)
+        assert tracemalloc.get_traced_memory()[1] < 6_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("pattern", [b"x\n", b"x", b"x,", b'x""'])

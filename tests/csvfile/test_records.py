@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twolane import csvfile
+from twolane.csvfile.encoding import UTF_8
+from twolane.csvfile.grammar import grammar_of
 from twolane.csvfile.records import Oversized, count_lines, split
+from twolane.csvfile.text import Text
+
+COMMAS = grammar_of(b",", quoted=True)
 
 # Few characters, so that every state of the csv module is met often.
 GARBAGE = st.text('",\r\nab', max_size=60)
@@ -18,7 +23,8 @@ def measured(
 ) -> list[tuple[int, int, bytes]]:
     """Return size, lines and beginning of each record."""
     records: list[tuple[int, int, bytes]] = []
-    for piece in split(io.BytesIO(data), max_record_bytes, block_bytes):
+    text = Text(io.BytesIO(data), UTF_8)
+    for piece in split(text, COMMAS, max_record_bytes, block_bytes):
         if isinstance(piece, Oversized):
             records.append((piece.size_bytes, piece.lines, piece.start[:shown_bytes]))
         else:
@@ -31,7 +37,8 @@ def test_records_end_where_those_of_the_csv_module_end(text):
     reference = csv.reader(io.StringIO(text, newline=""))
     expected = [(row, reference.line_num) for row in reference]
 
-    records = list(itertools.chain.from_iterable(split(io.BytesIO(text.encode()), 1_000)))
+    pieces = split(Text(io.BytesIO(text.encode()), UTF_8), COMMAS, 1_000)
+    records = list(itertools.chain.from_iterable(pieces))
 
     assert b"".join(records).decode() == text
     lines = itertools.accumulate(map(count_lines, records))

@@ -25,6 +25,7 @@ def outcome() -> Outcome:
         alerts=3,
         subscribed=3,
         welcomed=3,
+        shown_rows=10,
     )
 
 

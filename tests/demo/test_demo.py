@@ -89,5 +89,5 @@ def test_what_does_not_add_up_is_exit_code_1(
 def test_a_person_sees_the_accounts(outcome: Outcome, capsys: pytest.CaptureFixture[str]) -> None:
     assert conclude(Report(quiet=False), outcome, seconds=1.5, seed=7, file=CsvFile(Path("f.csv"), "")) == 0
     told = capsys.readouterr().out
-    for part in ("rows in the file", "resumed from row", "kills_its_process", "Nothing lost"):
+    for part in ("rows in the file", "resumed at row", "kills_its_process", "Nothing lost"):
         assert part in told

@@ -5,6 +5,7 @@ What a page leaves to the reader (`save`, `bank`, an import that every reader kn
 
 from __future__ import annotations
 
+import io
 import re
 import sqlite3
 import sys
@@ -50,6 +51,21 @@ class Ledger:
 def get_ledger():
     return Ledger()
 """,
+    "csvfile.md": """
+saved, told = [], []
+save, tell_customer = saved.append, told.append
+""",
+    "status.md": """
+owners = {}
+
+def user_of(request):
+    return request.headers.get("x-user")
+""",
+    "alerts.md": """
+from twolane import Death, Tasks
+
+refunds = []
+""",
     "deploy.md": """
 from fastapi import Depends, FastAPI
 from twolane import Lanes, Tasks, Ticket
@@ -87,7 +103,7 @@ Run = Callable[[str], ModuleType]
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a page's snippets as one module, whose file would lie in a folder of its own."""
-    for name in ("TWOLANE_QUEUE", "TWOLANE_WORKER", "TWOLANE_APP"):
+    for name in ("TWOLANE_QUEUE", "TWOLANE_WORKER", "TWOLANE_APP", "TWOLANE_ALERTS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pyproject.toml").write_text("")
@@ -118,7 +134,7 @@ def test_a_page_runs(run: Run, page: str) -> None:
 
 def test_the_fences_say_their_language() -> None:
     told = {fence.language for page in PAGES for fence in fences(page)}
-    assert told <= {"python", "console", "ini", "yaml", ""}
+    assert told <= {"python", "console", "ini", "yaml", "javascript", ""}
     assert not [
         fence for page in PAGES for fence in fences(page, "") if re.search(r"^(from|import|def) ", fence.code)
     ]
@@ -202,6 +218,28 @@ class TestDeploy:
         shop.close()
 
 
+class TestStatus:
+    def test_a_customer_watches_an_import_and_nobody_else_does(self, run: Run) -> None:
+        from fastapi.testclient import TestClient
+
+        main = run("status.md")
+        ann, bob = {"x-user": "ann"}, {"x-user": "bob"}
+        with TestClient(main.app) as client:
+            for content, state, message, result in (
+                (b"1\n2\n", "done", None, {"lines": 2}),
+                (b"", "dead", "The file is empty.", None),
+            ):
+                ticket = client.post("/imports", files={"file": ("a.csv", content)}, headers=ann).json()
+                url = ticket["status_url"]
+                assert url == f"/imports/{ticket['id']}"
+                assert '"state":"' + state in client.get(url + "/events", headers=ann).text
+                status = client.get(url, headers=ann).json()
+                assert (status["state"], status["message"], status["result"]) == (state, message, result)
+                assert client.get(url, headers=bob).status_code == 404
+                assert client.post(url + "/cancel", headers=ann).json() == {"state": state}
+                assert client.post(url + "/cancel", headers=bob).status_code == 404
+
+
 class TestTesting:
     def test_its_tests_pass(self, run: Run, twolane: Any) -> None:
         main = run("testing.md")
@@ -240,3 +278,19 @@ class TestTasks:
             ran = inbox.drain(check=True)
             assert [each.record.parent for each in ran] == [None, month.id, month.id, month.id]
             assert main.Pool.kept == {7}
+
+
+def test_the_csv_page_imports_resumes_and_tells(run: Run) -> None:
+    page = run("csvfile.md")
+    data = b"Number;Seats;colour\nUA1;1;red\nUA2;25h;red\n"
+
+    page.refuse_early(io.BytesIO(data))
+    page.import_flights(io.BytesIO(data))
+
+    assert [row.number for rows in page.saved for row in rows] == ["UA1"]
+    problem = "line 3: Seats must be a whole number, got '25h'"
+    assert page.told == [problem]
+    assert page.dry_run(io.BytesIO(data)) == ["The column 'colour' is ignored.", problem]
+    assert page.dry_run(io.BytesIO(b"%PDF"))[0].startswith("This is a PDF document")
+    assert next(page.by_other_names(io.BytesIO(b"Flight No;Free Places\nUA1;7\n"))).rows[0].seats == 7
+    assert next(page.by_place(io.BytesIO(b"UA1,x,7\n"))).rows[0].seats == 7

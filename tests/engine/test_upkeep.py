@@ -1,4 +1,4 @@
-"""What a worker does beside: alerts, old records, blobs that nobody names."""
+"""What a worker does beside: old records, blobs that nobody names."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ import pytest
 
 from twolane import BlobError, Tasks
 from twolane.backends.memory import MemoryBlobs, MemoryQueue
-from twolane.contracts.queue import AckDelivery, DeadLetterDelivery, Discard, Prune, TakeAlerts
+from twolane.contracts.queue import AckDelivery, DeadLetterDelivery, Discard, Prune
 from twolane.engine import upkeep as module
 from twolane.engine.batcher import Batcher
 from twolane.engine.hold import Hold
 from twolane.engine.limits import Limits
 from twolane.engine.sender import Sender
-from twolane.engine.telling import boxed, tell_log, tell_owed
 from twolane.engine.upkeep import Upkeep
 from twolane.engine.uploads import pending
 from twolane.testing import VirtualClock
 from twolane.values.blob import Blob
 from twolane.values.outcome import Failure, Reason
-from twolane.values.record import DeadLetter, State
+from twolane.values.record import State
 
 DAY_S = 86_400.0
 FAILURE = Failure("ValueError", "no \x1b[31mseats", "Traceback", 0.0, 1.0)
@@ -31,15 +30,15 @@ Held = Callable[..., Hold]
 
 
 @pytest.fixture
-def told() -> list[DeadLetter]:
+def deaths() -> list[None]:
     return []
 
 
 @pytest.fixture
 def upkeep(
-    batcher: Batcher, queue: MemoryQueue, blobs: MemoryBlobs, clock: VirtualClock, told: list[DeadLetter]
+    batcher: Batcher, queue: MemoryQueue, blobs: MemoryBlobs, clock: VirtualClock, deaths: list[None]
 ) -> Upkeep:
-    return Upkeep(batcher, queue, blobs, clock, limits=Limits(), target=told.append)
+    return Upkeep(batcher, queue, blobs, clock, limits=Limits(), on_deaths=lambda: deaths.append(None))
 
 
 @pytest.fixture
@@ -172,106 +171,13 @@ class TestRecords:
         async def main() -> None:
             for _ in range(61):
                 await upkeep.tick()
-                await asyncio.gather(*([upkeep._telling] if upkeep._telling else []))
                 clock.advance(1)
 
         asyncio.run(main())
         assert asked.count(Prune.__name__) == 2
-        assert asked.count(TakeAlerts.__name__) == 61 // module.ALERTS_S + 1
 
 
-class TestAlerts:
-    def test_are_told_and_marked(
-        self, upkeep: Upkeep, die: Callable[..., str], told: list[DeadLetter], queue: MemoryQueue
-    ) -> None:
-        message_id = die()
-        assert (queue.stats().owed_alerts, queue.stats().told_alerts) == (1, 0)
-        asyncio.run(upkeep.finish())
-        assert [letter.record.id for letter in told] == [message_id]
-        assert (queue.stats().owed_alerts, queue.stats().told_alerts) == (0, 1)
-        asyncio.run(upkeep.finish())
-        assert len(told) == 1
+def test_a_death_is_passed_on(upkeep: Upkeep, deaths: list[None]) -> None:
+    upkeep.deaths()
 
-    def test_many_are_told_in_turn(
-        self,
-        batcher: Batcher,
-        die: Callable[..., str],
-        told: list[DeadLetter],
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        monkeypatch.setattr("twolane.engine.telling.BATCH", 2)
-        ids = [die() for _ in range(5)]
-        assert asyncio.run(tell_owed(batcher, told.append)) == 5
-        assert [letter.record.id for letter in told] == ids
-
-    def test_that_a_target_does_not_accept_stay_owed_and_are_told_again(
-        self,
-        batcher: Batcher,
-        die: Callable[..., str],
-        queue: MemoryQueue,
-        clock: VirtualClock,
-        caplog: pytest.LogCaptureFixture,
-    ) -> None:
-        first, second = die(), die()
-        told: list[str] = []
-
-        refuses = [True]
-
-        def target(letter: DeadLetter) -> None:
-            if letter.record.id == first and refuses:
-                raise ConnectionError
-            told.append(letter.record.id)
-
-        assert asyncio.run(tell_owed(batcher, target)) == 1
-        assert told == [second]
-        assert f"an alert about {first} was not accepted; it is tried again" in caplog.text
-        assert queue.stats().owed_alerts == 1
-        refuses.clear()
-        assert asyncio.run(tell_owed(batcher, target)) == 0
-        clock.advance(60)
-        assert asyncio.run(tell_owed(batcher, target)) == 1
-        assert told == [second, first]
-
-    def test_are_told_at_once_when_somebody_dies(
-        self, upkeep: Upkeep, die: Callable[..., str], told: list[DeadLetter]
-    ) -> None:
-        async def main() -> None:
-            await asyncio.to_thread(die)
-            upkeep.deaths()
-            upkeep.deaths()
-            await upkeep.finish()
-
-        asyncio.run(main())
-        assert len(told) == 1
-
-    def test_of_a_queue_that_fails_are_told_later(
-        self,
-        upkeep: Upkeep,
-        die: Callable[..., str],
-        told: list[DeadLetter],
-        queue: MemoryQueue,
-        monkeypatch: pytest.MonkeyPatch,
-        caplog: pytest.LogCaptureFixture,
-    ) -> None:
-        die()
-        with monkeypatch.context() as broken:
-            broken.setattr(queue, "flush", lambda entries: 1 / 0)
-            asyncio.run(upkeep.finish())
-        assert "owed alerts cannot be read now" in caplog.text
-        asyncio.run(upkeep.finish())
-        assert len(told) == 1
-
-    def test_in_the_log_stand_in_a_box_and_cannot_write_over_a_terminal(
-        self, die: Callable[..., str], queue: MemoryQueue, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        letter = queue.dead_letter(die())
-        assert letter is not None
-        text = boxed(letter)
-        lines = text.strip().splitlines()
-        assert {len(line) for line in lines} == {96}
-        assert {line[0] + line[-1] for line in lines} == {"||", "++"}
-        assert "\x1b" not in text
-        for said in ("task work died: gave_up", "no  [31mseats", f"twolane dead redrive {letter.record.id}"):
-            assert said in text
-        tell_log(letter)
-        assert caplog.records[-1].levelname == "ERROR"
+    assert len(deaths) == 1

@@ -163,7 +163,7 @@ class TestFlushes:
 
         async def main() -> None:
             async with work() as worker:
-                for last_of_the_start in ("Prune", "TakeAlerts"):
+                for last_of_the_start in ("Prune", "RegisterTargets"):
                     await flushes.until(last_of_the_start, 1)
                 sender = worker.runtime.sender
                 late = [Send((sender.outgoing(sender.prepare(quick, (), {})),))]

@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 
 PROJECT = Path(__file__).parents[2] / "examples" / "flights"
 DEADLINE_S = 20.0
+BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8", "sec-fetch-site": "same-origin"}
 
 
 def forget() -> None:
@@ -27,7 +28,7 @@ def main(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType
     monkeypatch.setenv("TWOLANE_QUEUE", f"sqlite:///{tmp_path}/twolane.db")
     monkeypatch.setenv("FLIGHTS_DB", str(tmp_path / "flights.db"))
     monkeypatch.setenv("FLIGHTS_MAIL", str(tmp_path / "mail"))
-    for name in ("TWOLANE_BLOBS", "TWOLANE_WORKER"):
+    for name in ("TWOLANE_BLOBS", "TWOLANE_WORKER", "FLIGHTS_MAX_UPLOAD_BYTES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.syspath_prepend(PROJECT)
     forget()
@@ -42,22 +43,59 @@ def store(main: ModuleType) -> ModuleType:
 
 @pytest.fixture
 def client(main: ModuleType) -> Iterator[TestClient]:
+    """A program that keeps its customer's cookie; a worker runs beside it."""
     with TestClient(main.app) as client:
+        client.get("/")
         yield client
 
 
 @pytest.fixture
-def imported(client: TestClient) -> Callable[[bytes], dict[str, Any]]:
-    """Upload a file, wait for its end, and answer the last status."""
+def idle(main: ModuleType) -> Iterator[TestClient]:
+    """The same without the app's lifespan: no worker runs, so what is sent waits."""
+    client = TestClient(main.app)
+    client.get("/")
+    yield client
+    main.tasks.close()
 
-    def upload(data: bytes) -> dict[str, Any]:
-        answer = client.post("/imports", files={"file": ("flights.csv", data)})
-        assert answer.status_code == 202, answer.text
+
+@pytest.fixture
+def browser(client: TestClient) -> TestClient:
+    """The same customer's browser: it asks for pages and follows redirects."""
+    return as_browser(client)
+
+
+def as_browser(client: TestClient) -> TestClient:
+    return TestClient(client.app, headers=BROWSER, cookies=client.cookies)
+
+
+def upload(client: TestClient, data: bytes, name: str = "flights.csv") -> Any:
+    return client.post("/imports", files={"file": (name, data)})
+
+
+@pytest.fixture
+def finished(client: TestClient) -> Callable[[str], dict[str, Any]]:
+    """Wait for the end of an import, and answer its last progress."""
+
+    def wait(import_id: str) -> dict[str, Any]:
         deadline = time.monotonic() + DEADLINE_S
         while True:
-            status = client.get(answer.json()["status_url"]).json()
-            if status["state"] not in ("waiting", "running"):
-                return dict(status)
-            assert time.monotonic() < deadline, status
+            progress = dict(client.get(f"/imports/{import_id}").json())
+            if progress["state"] not in ("waiting", "running", "cancelling"):
+                return progress
+            assert time.monotonic() < deadline, progress
 
-    return upload
+    return wait
+
+
+@pytest.fixture
+def imported(
+    client: TestClient, finished: Callable[[str], dict[str, Any]]
+) -> Callable[[bytes], dict[str, Any]]:
+    """Upload a file, wait for its end, and answer its last progress."""
+
+    def send(data: bytes) -> dict[str, Any]:
+        answer = upload(client, data)
+        assert answer.status_code == 202, answer.text
+        return finished(answer.json()["id"])
+
+    return send

@@ -75,6 +75,7 @@ class House:
             new_id=new_id,
             limits=limits or Limits(),
             in_app=False,
+            tells=False,  # nothing dies here
         )
         self.tasks.swap_runtime(self.runtime)
         self.lane = self.runtime.background

@@ -503,7 +503,8 @@ class TestEnds:
             assert (record.state, record.reason) == (State.DEAD, "gave_up")
         else:
             assert record.state is State.WAITING
-            assert record.visible_at - (record.started_at or 0.0) == 30
+            assert record.started_at is not None
+            assert (record.visible_at - record.started_at).total_seconds() == 30
 
     def test_what_was_opened_is_closed_where_the_next_cannot_be(
         self, tasks: Tasks, run: Run, told: list[Any]

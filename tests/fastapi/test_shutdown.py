@@ -1,88 +1,15 @@
 """Real servers and real signals: FastAPI's own background tasks and twolane's, side by side."""
 
-import http.client
-import os
-import queue
 import re
 import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Generator
-from pathlib import Path
 
 import pytest
 
-WAIT_S = 30.0
-ROOT = Path(__file__).parents[2]
+from tests.fastapi.servers import Server
+
 NO_LIMIT = 600.0
 NAMES = {"async": "waits_async", "sync": "waits"}
-
-
-class Server:
-    """A uvicorn process, the lines it says, and its gate."""
-
-    def __init__(self, grace_s: float, *options: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "tests.fastapi.served:app", "--port", "0", *options],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "GRACE_S": str(grace_s)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.said: list[str] = []
-        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-        running = re.search(r":(\d+) ", self.hear("Uvicorn running on"))
-        assert running is not None
-        self.connection = http.client.HTTPConnection("127.0.0.1", int(running[1]), timeout=WAIT_S)
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._lines.put(line.rstrip())
-        self._lines.put(None)
-
-    def hear(self, words: str) -> str:
-        """Wait for a line."""
-        while (line := self._lines.get(timeout=WAIT_S)) is not None:
-            self.said.append(line)
-            if words in line:
-                return line
-        raise AssertionError("\n".join([f"the server ended without saying {words!r}", *self.said]))
-
-    def request(self, method: str, path: str) -> bytes:
-        self.connection.request(method, path)
-        return self.connection.getresponse().read()
-
-    def signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    def open(self) -> None:
-        """Let the tasks end."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("open\n")
-        self._process.stdin.flush()
-
-    def end(self) -> str:
-        """Wait for the end of the process; all it said."""
-        self._process.wait(WAIT_S)
-        self._reader.join(WAIT_S)
-        while (line := self._lines.get(timeout=WAIT_S)) is not None:
-            self.said.append(line)
-        return "\n".join(self.said)
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._reader.join()
-        self.connection.close()
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            pipe.close()
 
 
 Serve = Callable[..., Server]
@@ -93,7 +20,7 @@ def serve() -> Generator[Serve]:
     servers: list[Server] = []
 
     def start(*options: str, grace_s: float = NO_LIMIT) -> Server:
-        servers.append(Server(grace_s, *options))
+        servers.append(Server("tests.fastapi.served:app", *options, GRACE_S=str(grace_s)))
         return servers[-1]
 
     yield start

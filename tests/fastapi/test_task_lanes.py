@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -192,6 +193,27 @@ class TestWhatATaskAdds:
         tasks.send_blocking(late)
         assert [each.result for each in inbox.drain()] == [None, None, 2]
         assert [line for line in caplog.messages if line.endswith("is no longer this worker's")]
+
+    def test_that_a_thread_of_its_own_adds_is_stored_or_refused(
+        self, tasks: Tasks, inbox: Inbox, parent: Any, child: Any
+    ) -> None:
+        """Nothing that add_task gave a ticket for is lost between the last look and the settlement."""
+        added: list[Any] = []
+
+        def add_until_refused(lanes: Any) -> None:
+            with suppress(UsageError):
+                while True:
+                    added.append(lanes.add_task(child, len(added)))
+
+        def do(lanes: Any) -> None:
+            threads.append(threading.Thread(target=add_until_refused, args=[lanes]))
+            threads[0].start()
+
+        threads: list[threading.Thread] = []
+        tasks.send_blocking(parent(do))
+        inbox.drain(check=True, most=20_000)
+        threads[0].join()
+        assert {each.id for each in inbox.sent(child)} == {ticket.id for ticket in added}
 
     def test_may_be_many(self, tasks: Tasks, inbox: Inbox, parent: Any, child: Any) -> None:
         tasks.send_blocking(parent(lambda lanes: [lanes.add_task(child, n) for n in range(1000)] and None))

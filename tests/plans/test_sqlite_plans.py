@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,15 @@ import pytest
 from tests.backends.sqlite.house import FAILURE, House
 from twolane.backends.sqlite import connection as opening
 from twolane.contracts import queue as q
+from twolane.contracts.outbox import Act, OweNotice, RegisterTargets, SaveTarget
+from twolane.contracts.watch import LeadWatch, ObserveConditions, Probe
+from twolane.values.condition import Phase, Standing
+from twolane.values.letters import Action, Matching
 from twolane.values.outcome import Reason
+from twolane.values.telling import TargetState
 
 SCAN_OF_MUCH = re.compile(
-    r"SCAN (m|messages|bodies|attempts|daily_sums)\b(?! USING (COVERING )?INDEX running\b)"
+    r"SCAN (m|messages|bodies|attempts|outbox|daily_sums)\b(?! USING (COVERING )?INDEX running\b)"
 )
 """A step that reads every row of a table that grows. The index `running` has a row a slot, never many."""
 
@@ -24,6 +29,9 @@ SCAN_OF_MUCH = re.compile(
 def statements(house: House, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Collects every statement that any connection runs."""
     seen: set[str] = set()
+    first = House(house.path)
+    first.do(q.Reap())  # the tables are made before anybody listens
+    first.close()
     configure = opening._configure
 
     def traced(connection: sqlite3.Connection) -> None:
@@ -54,9 +62,10 @@ def run_everything(house: House) -> None:
             q.DeadLetterDelivery(receipts[4], Reason.GAVE_UP, FAILURE),
             q.CancelDelivery(receipts[5]),
             q.CancelMessage("m7"),
-            q.TakeAlerts(10),
-            q.MarkTold((1,)),
-            q.Redrive(running[4].id, body="[]"),
+            OweNotice("k", "t", "b"),
+            RegisterTargets((("log", "the log"),)),
+            SaveTarget("log", 0, TargetState(1)),
+            Act(Action("a", "ada", "redrive", "m"), (q.Redrive(running[4].id, body="[]"),)),
         ]
     )
     house.do(q.DeadLetterDelivery(house.receive(limit=1)[0].receipt, Reason.GAVE_UP, FAILURE))
@@ -67,13 +76,30 @@ def run_everything(house: House) -> None:
     house.clock.advance(1000)
     house.do(q.Reap())
     [letter, *_] = house.records.list_dead()
-    house.records.list_dead(task="app:work")
+    now = house.clock.now()
+    which = Matching("app:work", Reason.GAVE_UP, "flight", "kind", now - 1, now)
+    house.records.list_dead(which)
+    house.records.list_dead(Matching(since=now))
+    house.records.dead_ids(which)
+    house.records.dead_groups()
+    house.records.dead_groups(which)
+    house.records.actions()
+    house.records.telling()
+    house.records.owed(0, whole=5)
     house.records.dead_letter(letter.record.id)
+    house.records.get_many([letter.record.id, "m1", "nobody"])
+    house.records.attempts(letter.record.id)
     house.do(q.Discard(letter.record.id))
     house.records.body("m1")
     house.records.blobs_in_use()
     house.records.stats()
     house.records.daily_sums(0)
+    house.do(LeadWatch("w", 20.0))
+    standing = Standing("dead_letters", "", Phase.PENDING, 1.0)
+    house.do(ObserveConditions("w", 20.0, 1.0, changed=(standing,), gone=("place",)))
+    house.do(Probe())
+    house.records.snapshot()
+    house.records.watch_state()
     house.queue.next_visible_at(("default",), house.clock.now())
     house._workers["w2"].flush([q.Unregister("w2")])
     house.do(q.Prune(keep_s=10.0))
@@ -91,6 +117,37 @@ def test_no_statement_scans_messages(house: House, statements: set[str]) -> None
     }
 
     assert scans == set()
+
+
+def test_the_watch_seeks_the_oldest_dead_letter(house: House, statements: set[str]) -> None:
+    house.send()
+    house.records.snapshot()
+    [steps] = [
+        [step for _, step in _steps(house.path, [each])] for each in statements if "min(finished_at)" in each
+    ]
+    assert steps == ["SEARCH messages USING COVERING INDEX ended (state=? AND finished_at>?)"]
+
+
+def test_a_look_of_the_watch_is_a_constant_number_of_statements(house: House, statements: set[str]) -> None:
+    """Whatever is stored: queues, tasks, workers, dead letters, rates."""
+    house.send()
+    house.records.snapshot()  # opens a connection
+    few = statements_of(house.records.snapshot, statements)
+    for number in range(50):
+        house.send(queue=f"q{number % 7}", task=f"t{number}")
+    house.register()
+    for delivery in house.receive(queues=("q1", "q2", "default"), tasks=None):
+        house.do(q.DeadLetterDelivery(delivery.receipt, Reason.GAVE_UP, FAILURE))
+
+    assert statements_of(house.records.snapshot, statements) == few
+    assert few <= 12
+
+
+def statements_of(ask: Callable[[], object], statements: set[str]) -> int:
+    """How many different statements a question takes; each is run once."""
+    statements.clear()
+    ask()
+    return len(statements)
 
 
 def test_a_sort_is_of_what_is_handed_out_only(house: House, statements: set[str]) -> None:

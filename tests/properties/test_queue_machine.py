@@ -18,6 +18,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from tests.clock import FakeClock
 from tests.contract.house import FAILURE, House, InMemory, InSqlite
+from twolane.contracts.outbox import Act, OweNotice, RegisterTargets, SaveTarget
 from twolane.contracts.queue import (
     AckDelivery,
     CancelDelivery,
@@ -27,7 +28,6 @@ from twolane.contracts.queue import (
     Discard,
     Entry,
     Extend,
-    MarkTold,
     Outgoing,
     Prune,
     Reap,
@@ -37,11 +37,12 @@ from twolane.contracts.queue import (
     RetryDelivery,
     SaveCheckpoint,
     Send,
-    TakeAlerts,
     WaitDelivery,
 )
+from twolane.values.letters import Action
 from twolane.values.outcome import Reason
-from twolane.values.record import DeadLetter, OwedAlert, State
+from twolane.values.record import DeadLetter, State
+from twolane.values.telling import Owed, TargetState
 
 TICK_S = 0.001
 
@@ -251,13 +252,26 @@ class Queues(RuleBasedStateMachine):
             self.clock.advance(max(step_s, TICK_S))
             self.do(Reap())
 
-    @rule(limit=st.integers(0, 3))
-    def take_alerts(self, limit: int) -> None:
-        self.do(TakeAlerts(limit))
+    @rule(names=st.sets(st.sampled_from(["log", "mail", "hook"])))
+    def register_targets(self, names: set[str]) -> None:
+        self.do(RegisterTargets(tuple((name, name.title()) for name in sorted(names))))
 
-    @rule(number=st.integers(1, 5))
-    def mark_told(self, number: int) -> None:
-        self.do(MarkTold((number,)))
+    @rule(who=st.sampled_from(["log", "mail", "hook"]), behind=st.integers(0, 2), stale=st.booleans())
+    def save_target(self, who: str, behind: int, stale: bool) -> None:
+        telling = self.sqlite.records.telling()
+        row = next((row for row in telling.targets if row.id == who), None)
+        told_to = max(0, telling.last - behind)
+        state = TargetState(told_to, behind, error="busy" if behind else None, sent=(self.clock.now(),))
+        self.do(SaveTarget(who, (row.version if row else 0) - stale, state, self.clock.now()))
+
+    @rule(key=st.sampled_from(["disk", "stuck"]))
+    def owe_notice(self, key: str) -> None:
+        self.do(OweNotice(key, f"the {key}", "body"))
+
+    @rule(number=st.integers(1, 2), first=ids, second=ids, back=st.booleans())
+    def act(self, number: int, first: str, second: str, back: bool) -> None:
+        verb = Redrive if back else Discard
+        self.do(Act(Action(f"a{number}", "ada", "verb", "which"), (verb(first), verb(second))))
 
     @rule(keep_s=st.sampled_from([0.0, 20.0]))
     def prune(self, keep_s: float) -> None:
@@ -272,8 +286,13 @@ class Queues(RuleBasedStateMachine):
             assert one.get(message_id) == other.get(message_id)
             assert one.body(message_id) == other.body(message_id)
         assert one.stats() == other.stats()
+        assert one.snapshot() == other.snapshot()
         assert comparable(one.list_dead()) == comparable(other.list_dead())
         assert one.blobs_in_use() == other.blobs_in_use()
+        assert one.telling() == other.telling()
+        assert comparable(one.owed(0, whole=5)) == comparable(other.owed(0, whole=5))
+        assert one.dead_groups() == other.dead_groups()
+        assert one.actions() == other.actions()
         for queues in (("default",), ("default", "imports"), ()):
             assert self.memory.queue.next_visible_at(
                 queues, self.clock.now()
@@ -292,6 +311,8 @@ class Queues(RuleBasedStateMachine):
         stats = self.sqlite.records.stats()
         dead = sum(queue.counts[State.DEAD] for queue in stats.queues.values())
         assert dead <= stats.owed_alerts + stats.told_alerts
+        owed = self.sqlite.records.owed(stats.told_alerts)
+        assert owed.total == owed.up_to - stats.told_alerts, "nothing that is owed was forgotten"
 
 
 def comparable(answer: Any) -> Any:
@@ -302,8 +323,10 @@ def comparable(answer: Any) -> Any:
         return "refused"
     if isinstance(answer, Delivery):
         return replace(answer, receipt="")
-    if isinstance(answer, OwedAlert):
-        return answer.number, answer.owed_at, answer.tries, comparable(answer.letter)
+    if isinstance(answer, Owed):
+        first = [(each.number, each.owed_at, comparable(each.letter), each.notice) for each in answer.first]
+        kinds = sorted((kind.count, kind.first_at, kind.last_at, kind.task, kind.id) for kind in answer.kinds)
+        return answer.up_to, answer.total, kinds, first
     if isinstance(answer, DeadLetter):
         attempts = [(each.number, each.outcome, each.failure.error_type) for each in answer.attempts]
         return answer.record, answer.body, attempts

@@ -5,13 +5,26 @@
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, assert_type
 
-from fastapi import Depends, FastAPI, UploadFile
+from fastapi import Depends, FastAPI, Request, UploadFile
 from pydantic import BaseModel
 
-from twolane import Backoff, Blob, Lanes, SendUnknown, TaskContext, Tasks, Ticket, given
+from twolane import (
+    Backoff,
+    Blob,
+    Death,
+    GiveUp,
+    Lanes,
+    Record,
+    SendUnknown,
+    State,
+    TaskContext,
+    Tasks,
+    Ticket,
+    given,
+)
 
 tasks = Tasks()
 app = FastAPI()
@@ -112,6 +125,28 @@ def create_large_import(
     ]
 
 
+async def allowed(request: Request, record: Record) -> bool:
+    assert_type(record.sent_at, datetime)
+    assert_type(record.finished_at, datetime | None)
+    assert_type(record.state, State)
+    return request.headers["x-user"] == record.unique_key
+
+
+app.include_router(tasks.status_router(authorize=allowed), prefix="/imports")
+app.include_router(tasks.status_router(authorize=lambda request, record: record.task == request.url.path))
+
+
+@tasks.task(if_lost="alert", public_result=True)
+def count(text: str) -> int:
+    raise GiveUp("no text", public="Please send a text.")
+
+
+def in_a_script(message_id: str) -> None:
+    assert_type(tasks.record(message_id), Record | None)
+    assert_type(tasks.cancel(message_id), Record | None)
+    assert_type(tasks.send_blocking(count, "abc").status_url, str | None)
+
+
 async def at_once(order: Order) -> None:
     assert_type(await tasks.send(ship, order), Ticket)
     assert_type(tasks.send_blocking(without_arguments), Ticket)
@@ -148,7 +183,34 @@ async def rejected(lanes: Lanes, ctx: TaskContext, blob: Blob) -> None:
     import_flights(blob, 7)  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
 
 
+def says_nothing(request: Request, record: Record) -> None: ...
+
+
+@tasks.on_death
+def on_death(death: Death) -> None:
+    assert_type(death.died_at, datetime)
+
+
+@tasks.on_death
+async def on_death_async(death: Death) -> None: ...
+
+
+def takes_nothing() -> None: ...
+
+
+def rejected_hooks() -> None:
+    tasks.on_death(takes_nothing)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+    tasks.on_death(7)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+
+
+def rejected_routers() -> None:
+    tasks.status_router()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    tasks.status_router(authorize=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    tasks.status_router(authorize=says_nothing)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 def rejected_definitions(function: Any) -> None:
+    tasks.task(if_lost="ignore", public_result=True)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     tasks.task()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     tasks.task(if_lost="never")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     tasks.task(if_lost="ignore", max_attempts=5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]

@@ -17,7 +17,7 @@ from twolane.wiring.settings import Settings
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(tmp_path / "q.db", tmp_path / "blobs", "in_app", {"queue": "a test"})
+    return Settings(tmp_path / "q.db", tmp_path / "blobs", "in_app", sources={"queue": "a test"})
 
 
 def lies_on(monkeypatch: pytest.MonkeyPatch, kind: place.Kind) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from twolane.engine.task import Registry
 from twolane.values.errors import SettingsError
+from twolane.values.thresholds import Thresholds
+from twolane.wiring.opening import make_runtime
 from twolane.wiring.settings import default_file, read_settings
 
 
@@ -91,3 +95,30 @@ def test_blobs_have_a_place_of_their_own() -> None:
 def test_a_worker_mode_that_is_none_is_refused() -> None:
     with pytest.raises(SettingsError, match="TWOLANE_WORKER is in_app or off"):
         read_settings(environment={"TWOLANE_QUEUE": "sqlite:////q.db", "TWOLANE_WORKER": "maybe"})
+
+
+@pytest.mark.parametrize(
+    ("said", "given", "watches"),
+    [
+        (None, None, True),
+        (None, Thresholds(dead_s=7), True),
+        (None, "off", False),
+        ("off", Thresholds(dead_s=7), False),
+        ("on", "off", True),
+    ],
+)
+def test_whether_a_process_watches(said: str | None, given: Any, *, watches: bool) -> None:
+    environment = {} if said is None else {"TWOLANE_WATCH": said}
+    settings = read_settings(queue="sqlite:////q.db", watch=given, environment=environment)
+    assert settings.watches is watches
+    assert settings.thresholds == (given if isinstance(given, Thresholds) else Thresholds())
+    runtime = make_runtime(Registry(), settings)
+    assert (runtime._informing._thresholds is not None) is watches
+
+
+@pytest.mark.parametrize(("said", "given"), [("often", None), (None, "on"), (None, 5)])
+def test_a_watch_that_is_none_is_refused(said: str | None, given: Any) -> None:
+    with pytest.raises(SettingsError, match=r"TWOLANE_WATCH is on or off|takes Thresholds"):
+        read_settings(
+            queue="sqlite:////q.db", watch=given, environment={"TWOLANE_WATCH": said} if said else {}
+        )

@@ -1,5 +1,6 @@
-"""A row of a customer's file, and what the app says of an import."""
+"""A row of a customer's file, and an import as the store knows it."""
 
+from datetime import datetime
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field
@@ -43,20 +44,32 @@ class Flight(BaseModel):
     distance: Annotated[int, Field(ge=0, le=30_000)]
 
 
-class ImportStatus(BaseModel):
-    """How far an import is: `done` and `total` are bytes of the file."""
+class Import(BaseModel):
+    """A customer's file and how far its rows are, as the store knows it.
+
+    Attributes:
+        id: the id of its message, too.
+        customer: whose it is; nobody else may see it.
+        name: what the customer calls the file.
+        uploaded_at: UTC, aware.
+        imported: rows that were taken.
+        rejected: rows that were not.
+        begun_at_row: how many rows were done when its latest attempt began; None: none has.
+        finished_at: when nothing more was to be read; None: not yet.
+        problem: why not all of the file was read, for the customer; None: it was.
+    """
 
     id: str
-    state: str
-    done: float
-    total: float | None
+    customer: str
+    name: str
+    uploaded_at: datetime
     imported: int
     rejected: int
+    begun_at_row: int | None
+    finished_at: datetime | None
+    problem: str | None
 
-
-class RejectedRow(BaseModel):
-    """A row that was not imported: where it stands in the file, why, and how it reads."""
-
-    line: int
-    reason: str
-    raw: str
+    @property
+    def rows(self) -> int:
+        """Rows done."""
+        return self.imported + self.rejected

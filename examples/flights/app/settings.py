@@ -7,4 +7,4 @@ PROJECT = Path(__file__).resolve().parents[1]
 DATABASE = Path(os.environ.get("FLIGHTS_DB", PROJECT / "flights.db"))
 MAIL = Path(os.environ.get("FLIGHTS_MAIL", PROJECT / "mail"))
 
-MAX_UPLOAD_BYTES = 50_000_000
+MAX_UPLOAD_BYTES = int(os.environ.get("FLIGHTS_MAX_UPLOAD_BYTES", "50_000_000"))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from twolane.cli import dead
+from twolane.cli import dead, deciding
+from twolane.cli.alert import alert
 from twolane.cli.demonstration import demo
 from twolane.cli.doctor import doctor
-from twolane.cli.options import WHICH_QUEUE, told
+from twolane.cli.options import EXIT_CODES, WHICH_QUEUE, told
 from twolane.cli.price import price
 from twolane.cli.stats import stats
 from twolane.cli.status import cancel, status
+from twolane.cli.watch import watch
 from twolane.cli.worker import worker
 
 _HELP = {"help_option_names": ["-h", "--help"]}
@@ -21,6 +23,12 @@ _WORKER_CODES = (
     "Exit codes: 0 stopped, all finished or given back; 2 wrong usage, app or setting; 3 the queue cannot be "
     "used at the start; 4 the app failed before it was ready; 5 ended before all was given back, and run "
     "again by the next worker. A process that ends with 75 asks to be replaced: too many threads were stuck."
+)
+_WATCH_CODES = (
+    "SIGTERM or Ctrl-C: give the lead back to another process and leave. A queue that is not there yet is waited "
+    "for, one that cannot be used is said once.\n\n"
+    "Exit codes: 0 stopped, or nothing is wrong; 1 with --once: a condition holds; 2 wrong usage or setting; 3 with "
+    "--once: the queue is missing or cannot be read; 4 the app cannot be imported."
 )
 _ID = "0192f0c1-5b1e-7c3a-9d52-3f6f2a1b7c44"
 
@@ -47,9 +55,21 @@ app.command(
     )
 )(worker)
 app.command(epilog=told(f"twolane status {_ID}", f"twolane status {_ID} --json"))(status)
-app.command(epilog=told("twolane stats", "TWOLANE_QUEUE=sqlite:////srv/app/twolane.db twolane stats --json"))(
-    stats
-)
+app.command(
+    epilog=told(
+        "twolane stats",
+        "twolane stats --watch",
+        "TWOLANE_QUEUE=sqlite:////srv/app/twolane.db twolane stats --json",
+    )
+)(stats)
+app.command(
+    epilog=told(
+        "twolane watch --app app.main:app",
+        "twolane watch --once --json",
+        "twolane watch --too-old 1800 --too-old imports=14400",
+        exit_codes=_WATCH_CODES,
+    )
+)(watch)
 app.add_typer(
     letters, name="dead", help="Dead letters: tasks that were given up and kept, each with its reason."
 )
@@ -65,15 +85,34 @@ app.command(
 )(price)
 app.command(epilog=told("twolane doctor", "twolane doctor --app app.main:app --json"))(doctor)
 
+app.command(
+    epilog=told(
+        "twolane alert",
+        "TWOLANE_ALERTS=mailto://user:password@example.org twolane alert --test",
+        exit_codes=EXIT_CODES.removesuffix(".") + "; 6 a target did not accept the test.",
+    )
+)(alert)
+
 letters.command(
-    "list", epilog=told("twolane dead list", "twolane dead list --task app.main:import_flights --json")
+    "list",
+    epilog=told(
+        "twolane dead list --task app.main:import_flights --since 2h --json",
+        'twolane dead list --group --error "no such airport"',
+    ),
 )(dead.list_dead)
 letters.command(epilog=told(f"twolane dead show {_ID}"))(dead.show)
 letters.command(
     epilog=told(
         f"twolane dead redrive {_ID}",
+        f"twolane dead redrive {_ID} --edit --app app.main:app",
         f"twolane dead redrive {_ID} --args '{{\"customer_id\": 7}}' --app app.main:app",
-        "twolane dead redrive --all --task app.main:import_flights",
+        "twolane dead redrive --all-matching --task app.main:import_flights --reason timed_out",
     )
-)(dead.redrive)
-letters.command(epilog=told(f"twolane dead discard {_ID}", f"twolane dead discard {_ID} --yes"))(dead.discard)
+)(deciding.redrive)
+letters.command(
+    epilog=told(
+        f"twolane dead discard {_ID}",
+        "twolane dead discard --all-matching --fingerprint 3f1c09a2b4de --until 7d",
+    )
+)(deciding.discard)
+letters.command(epilog=told("twolane dead log", "twolane dead log --limit 10 --json"))(dead.log)

@@ -18,6 +18,7 @@ from twolane.cli.finding import find_settings
 from twolane.cli.options import App, AppDir, AsJson
 from twolane.cli.screen import fields, line
 from twolane.values.errors import QueueError
+from twolane.wiring.alert_targets import targets_of
 from twolane.wiring.opening import open_stores
 from twolane.wiring.settings import Settings
 
@@ -31,11 +32,12 @@ def doctor(app: App = None, app_dir: AppDir = None, as_json: AsJson = False) -> 
     problem = place.sentence if place.refused else _problem(settings)
     form: dict[str, Any] = {
         "settings": {
-            name: {"value": str(getattr(settings, name)), "from": source}
+            name: {"value": _value(settings, name), "from": source}
             for name, source in settings.sources.items()
         },
         "place": {"kind": place.kind, "sentence": place.sentence},
         "queue": {"usable": problem is None, "problem": problem, "can": asdict(SqliteQueue.capabilities)},
+        "alerts": {target.name: target.problem() for target in targets_of(settings.alerts)},
         "versions": _versions(),
     }
     if as_json:
@@ -53,6 +55,13 @@ def _problem(settings: Settings) -> str | None:
     except QueueError as error:
         return str(error)
     return None
+
+
+def _value(settings: Settings, name: str) -> str:
+    """A setting for people; the targets of alerts without their secrets."""
+    if name == "alerts":
+        return ", ".join(["the log", *(target.name for target in targets_of(settings.alerts))])
+    return str(getattr(settings, name))
 
 
 def _versions() -> dict[str, str]:
@@ -77,5 +86,8 @@ def _show(form: dict[str, Any]) -> None:
             ("can", ", ".join(can)),
         ]
     )
+    for target, problem in form["alerts"].items():
+        line("alerts", "bold")
+        fields([(target, problem or "its address is understood; `twolane alert --test` tries it")])
     line("versions", "bold")
     fields(form["versions"].items())

@@ -23,6 +23,8 @@ APP = 4
 """The app failed: an exception in its import or its lifespan, or its process died before it was ready."""
 NOT_DRAINED = 5
 """A worker was ended before it had given everything back; what it ran is run again by another one."""
+NOT_TOLD = 6
+"""A target did not accept a test alert."""
 REPLACE = 75
 """From a worker process to its parent: start another at once. The parent never ends with it."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
-from twolane.cli import forms
-from twolane.cli.screen import block, fields, length, line, when
+from twolane.cli.one_message import show_arguments, show_attempt
+from twolane.cli.screen import block, fields, line, when
 from twolane.cli.status import progress
+from twolane.engine.masking import Masker
+from twolane.values.fingerprint import fingerprint
 from twolane.values.outcome import Reason
-from twolane.values.record import Attempt, DeadLetter
+from twolane.values.record import DeadLetter
 
 MAX_BODY_CHARS = 4_000
 
@@ -20,7 +20,7 @@ _WHAT_TO_DO = {
     Reason.EXPIRED: "It waited longer than its sender wanted. Redrive if it is still of use: it will not expire again.",
     Reason.UNREADABLE: "The body is no envelope of twolane's: somebody else wrote it. Discard it when you know who.",
     Reason.UNKNOWN_TASK: "No worker knew its task. Deploy the code that does, or keep the old name, then redrive.",
-    Reason.INVALID_ARGUMENTS: "The arguments do not fit the task any more. Redrive with --args, or mend the task first.",
+    Reason.INVALID_ARGUMENTS: "The arguments do not fit the task any more. Redrive with --edit, or mend the task first.",
     Reason.UNKNOWN_VERSION: "A newer twolane wrote it. Update the workers, then redrive.",
     Reason.USED_UP: "Its leases ran out before a worker settled it. See the workers' logs, then redrive.",
 }
@@ -28,7 +28,8 @@ _WHAT_TO_DO = {
 
 def show_letter(letter: DeadLetter) -> None:
     """Print a dead letter."""
-    record = letter.record
+    record, masker = letter.record, Masker.of(letter.body)
+    body = masker.body(letter.body)
     line(f"dead  {record.task or '(no envelope)'}  {record.id}", "bold")
     fields(
         [
@@ -37,45 +38,27 @@ def show_letter(letter: DeadLetter) -> None:
             ("sent", when(record.sent_at)),
             ("died", when(record.finished_at)),
             ("deliveries", f"{record.deliveries}, {record.crashes} of them ended with their process"),
-            ("progress", progress(record)),
-            ("customer", record.public),
-            ("unique key", record.unique_key),
+            ("progress", progress(record, masker)),
+            ("customer", masker.value(record.public)),
+            (
+                "fingerprint",
+                fingerprint(record.task, letter.attempts[-1].failure if letter.attempts else None),
+            ),
+            ("unique key", masker.value(record.unique_key)),
             ("sent by", record.parent),
         ]
     )
     for attempt in letter.attempts:
-        _show_attempt(attempt)
-    line("arguments", "bold")
-    _show_arguments(letter)
+        show_attempt(attempt, masker)
+    show_arguments(letter.body)
     line("body", "bold")
-    block(letter.body[:MAX_BODY_CHARS])
-    if len(letter.body) > MAX_BODY_CHARS:
-        line(f"    ... {len(letter.body)} characters in all; --json prints them")
+    block(body[:MAX_BODY_CHARS])
+    if len(body) > MAX_BODY_CHARS:
+        line(f"    ... {len(body)} characters in all; --json prints them")
     line("what to do", "bold")
     line(f"    {_WHAT_TO_DO.get(record.reason or Reason.UNREADABLE, '')}")
     block(
         f"twolane dead redrive {record.id}\n"
-        f"twolane dead redrive {record.id} --args '{{...}}' --app module:app\n"
+        f"twolane dead redrive {record.id} --edit --app module:app\n"
         f"twolane dead discard {record.id}"
     )
-
-
-def _show_attempt(attempt: Attempt) -> None:
-    failure = attempt.failure
-    took = length(max(0.0, failure.ended_at - failure.started_at))
-    line(
-        f"attempt {attempt.number}: {attempt.outcome} after {took}, {when(failure.ended_at)}: {failure.error_type}",
-        "bold",
-    )
-    block(failure.traceback or failure.message)
-
-
-def _show_arguments(letter: DeadLetter) -> None:
-    found = forms.arguments(letter.body)
-    if found["args_blob"] is not None:
-        block(f"in blob {json.dumps(found['args_blob'])}")
-    elif found["args"] is None:
-        block("unreadable; see the body")
-    else:
-        for name, value in found["args"].items():
-            block(f"{name} = {json.dumps(value)}")

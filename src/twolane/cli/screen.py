@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from twolane.engine.telling import printable
+from twolane.engine.wording import printable
 
 WIDE = 220
 """Columns where no terminal says how many it has: nothing in a table is cut then."""
@@ -25,14 +25,14 @@ def console() -> Console:
     return out
 
 
-def line(text: str, style: str = "") -> None:
+def line(said: str, style: str = "") -> None:
     """Print a line; a terminal breaks it where it likes."""
-    console().print(Text(printable(text), style), soft_wrap=True)
+    console().print(text(said, style), soft_wrap=True)
 
 
-def block(text: str, indent: str = "    ", style: str = "") -> None:
+def block(said: str, indent: str = "    ", style: str = "") -> None:
     """Print several lines, each indented."""
-    for each in text.splitlines():
+    for each in said.splitlines():
         line(indent + each.expandtabs(), style)
 
 
@@ -43,8 +43,18 @@ def fields(pairs: Iterable[tuple[str, str | None]]) -> None:
             line(f"  {name:<11} {value}")
 
 
+def text(said: str, style: str = "") -> Text:
+    """A text that cannot write over the terminal."""
+    return Text(printable(said), style)
+
+
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[str] = ()) -> None:
-    """Print a table.
+    """Print a table; see `made_table`."""
+    console().print(made_table(headings, rows, numbers))
+
+
+def made_table(headings: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[str] = ()) -> Table:
+    """A table.
 
     Args:
         headings: of the columns.
@@ -56,8 +66,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], numbers: Seque
         justify: Literal["right", "left"] = "right" if heading in numbers else "left"
         made.add_column(heading, justify=justify, overflow="fold", no_wrap=heading == "id")
     for row in rows:
-        made.add_row(*(Text(printable(cell)) for cell in row))
-    console().print(made)
+        made.add_row(*(text(cell) for cell in row))
+    return made
 
 
 def when(epoch_s: float | None) -> str | None:
@@ -68,13 +78,3 @@ def when(epoch_s: float | None) -> str | None:
         return datetime.fromtimestamp(epoch_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (ValueError, OverflowError, OSError):
         return f"{epoch_s:g} s after 1970"
-
-
-def length(seconds: float | None) -> str:
-    """A length of time in the one unit that tells most."""
-    if seconds is None:
-        return "-"
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s"

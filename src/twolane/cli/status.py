@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import typer
 
 from twolane.cli import exits, forms
 from twolane.cli.finding import find_settings, opened_stores
+from twolane.cli.one_message import clipped, show_arguments, show_attempt
 from twolane.cli.options import App, AppDir, AsJson, Id
 from twolane.cli.screen import fields, line, when
 from twolane.cli.writing import carry_out_one
 from twolane.contracts.queue import CancelMessage
-from twolane.values.record import FINISHED, Record, State
+from twolane.engine.masking import Masker
+from twolane.values.record import FINISHED, Attempt, Record, State
 
 
 def status(id: Id, app: App = None, app_dir: AppDir = None, as_json: AsJson = False) -> None:  # noqa: A002
-    """Show what became of one message: its state, progress, arguments and result."""
+    """Show what became of one message: state, progress, arguments, attempts, result; secrets are masked."""
     with opened_stores(find_settings(app, app_dir)) as stores:
         record = stores.records.get(id)
         if record is None:
             raise not_found(id)
-        arguments = forms.arguments(stores.records.body(id))
+        body, attempts = stores.records.body(record.id), stores.records.attempts(record.id)
     if as_json:
-        forms.print_json({**forms.record_form(record), **arguments})
+        forms.print_json(forms.message_form(record, body, attempts))
     else:
-        show(record, arguments)
+        show(record, body, attempts)
 
 
 def cancel(id: Id, app: App = None, app_dir: AppDir = None, as_json: AsJson = False) -> None:  # noqa: A002
@@ -34,7 +37,7 @@ def cancel(id: Id, app: App = None, app_dir: AppDir = None, as_json: AsJson = Fa
         before = stores.records.get(id)
         if before is None:
             raise not_found(id)
-        state = carry_out_one(stores.queue, CancelMessage(id))
+        state = carry_out_one(stores.queue, CancelMessage(before.id))
     changed = before.state not in FINISHED and state in (State.CANCELLED, State.RUNNING)
     if as_json:
         forms.print_json({"id": id, "state": state and state.value, "cancel_requested": changed})
@@ -54,8 +57,9 @@ def not_found(message_id: str) -> typer.Exit:
     return typer.Exit(exits.NOTHING_DONE)
 
 
-def show(record: Record, arguments: forms.Form) -> None:
+def show(record: Record, body: str | None, attempts: Sequence[Attempt]) -> None:
     """Print a record."""
+    masker = Masker.of(body)
     line(f"{record.state.value}  {record.task or '(no envelope)'}  {record.id}", "bold")
     fields(
         [
@@ -65,26 +69,29 @@ def show(record: Record, arguments: forms.Form) -> None:
             ("visible", when(record.visible_at) if record.state is State.WAITING else None),
             ("started", when(record.started_at)),
             ("ended", when(record.finished_at)),
-            ("progress", progress(record)),
+            ("progress", progress(record, masker)),
             ("reason", record.reason and f"{record.reason} (see twolane dead show {record.id})"),
-            ("customer", record.public),
+            ("customer", masker.value(record.public)),
             ("cancel", "asked for; it ends at its next checkpoint" if _is_ending(record) else None),
-            ("arguments", _arguments(arguments)),
-            ("result", None if record.result is None else json.dumps(record.result)),
-            ("unique key", record.unique_key),
+            ("worker", record.worker),
+            ("result", None if record.result is None else clipped(json.dumps(masker.value(record.result)))),
+            ("unique key", masker.value(record.unique_key)),
             ("sent by", record.parent),
         ]
     )
+    show_arguments(body)
+    for attempt in attempts:
+        show_attempt(attempt, masker)
 
 
-def progress(record: Record) -> str | None:
+def progress(record: Record, masker: Masker) -> str | None:
     """How far it got, in words."""
     if record.progressed_at is None:
         return None
     done = "" if record.done is None else f"{record.done:,.0f}"
     if record.done is not None and record.total:
         done += f" of {record.total:,.0f} ({record.done / record.total:.0%})"
-    return f"{done or 'a checkpoint'} at {when(record.progressed_at)}, cursor {json.dumps(record.cursor)}"
+    return f"{done or 'a checkpoint'} at {when(record.progressed_at)}, cursor {clipped(json.dumps(masker.value(record.cursor)))}"
 
 
 def _is_ending(record: Record) -> bool:
@@ -99,12 +106,6 @@ def _attempts(record: Record) -> str:
     if record.crashes:
         told += f", {record.crashes} of them ended with their process"
     return told
-
-
-def _arguments(arguments: forms.Form) -> str | None:
-    if arguments["args_blob"] is not None:
-        return f"{arguments['args_blob']['size_bytes']} bytes in blob {arguments['args_blob']['key']}"
-    return None if arguments["args"] is None else json.dumps(arguments["args"])
 
 
 def _cancelled(message_id: str, state: State | None, *, changed: bool) -> str:

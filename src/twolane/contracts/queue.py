@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from twolane.values.outcome import Failure, Reason
-from twolane.values.record import OwedAlert, State, WorkerInfo
+from twolane.values.record import State, WorkerInfo
 
 A_co = TypeVar("A_co", covariant=True)
 
@@ -338,23 +338,11 @@ class Reap(Entry[Reaped]):
 
 
 @dataclass(frozen=True, slots=True)
-class TakeAlerts(Entry[tuple[OwedAlert, ...]]):
-    """Take owed alerts to tell them; untold ones can be taken again after `lease_s`."""
-
-    limit: int
-    lease_s: float = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class MarkTold(Entry[None]):
-    """These alerts were accepted by their target."""
-
-    numbers: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Prune(Entry[int]):
-    """Forget up to `limit` finished records older than `keep_s`; answers how many. Never a dead letter.
+    """Forget up to `limit` finished records older than `keep_s`; answers how many.
+
+    Never a dead letter, nor a message whose death is still owed to a target. Alerts of that age that every
+    target was told go too.
 
     What is forgotten stays counted, so that the ledger's sum holds.
     """

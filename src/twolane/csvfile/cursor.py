@@ -1,11 +1,16 @@
 """A place between two records of one file, and the cursor that names it across processes.
 
-csv1-1048590-11343-11342-9f86d081884c7d65
-│    │       │     │     └ fingerprint of the file's header and size
+csv2-1048590-11343-11342-utf_8-comma-9f86d081884c7d65
+│    │       │     │     │     │     └ fingerprint of the upload's size and header
+│    │       │     │     │     └ dialect
+│    │       │     │     └ encoding: what was told once is not told again, perhaps otherwise
 │    │       │     └ rows before it, rejected ones included
 │    │       └ physical lines before it
-│    └ bytes before it
+│    └ bytes of the CSV file before it, unpacked if it came in an archive
 └ version of this form
+
+csv1 had neither encoding nor dialect: all was UTF-8 with commas. It is still understood, so that an import
+that is under way goes on through an upgrade.
 """
 
 from __future__ import annotations
@@ -13,12 +18,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from twolane.csvfile.archive import Contents
+from twolane.csvfile.dialect import Dialect, dialect_of
+from twolane.csvfile.encoding import ENCODINGS, UTF_8, Encoding
 from twolane.csvfile.errors import CursorRefused
 from twolane.csvfile.head import Head
+from twolane.csvfile.options import Options
 
-_VERSION = "csv1"
-_FORM = re.compile(_VERSION + r"-([0-9]{1,15})-([0-9]{1,15})-([0-9]{1,15})-([0-9a-f]{16})")
-_OTHER_VERSION = re.compile(rf"(?!{_VERSION}-)csv[0-9]+-.*")
+_VERSION = "csv2"
+_PLACE = r"([0-9]{1,15})-([0-9]{1,15})-([0-9]{1,15})-"
+_FORM = re.compile(_VERSION + "-" + _PLACE + r"([a-z0-9_]+)-([a-z.]+)-([0-9a-f]{16})")
+_FIRST_FORM = re.compile(r"csv1-" + _PLACE + r"([0-9a-f]{16})")
+_OTHER_VERSION = re.compile(r"(?!csv[12]-)csv[0-9]+-.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +46,74 @@ class Position:
 
     def cursor(self, head: Head) -> str:
         """Return the cursor of this place in the file of `head`."""
-        return f"{_VERSION}-{self.offset_bytes}-{self.lines}-{self.rows}-{head.fingerprint}"
+        place = f"{self.offset_bytes}-{self.lines}-{self.rows}"
+        return f"{_VERSION}-{place}-{head.encoding.codec}-{head.dialect.token}-{head.fingerprint}"
 
 
-def position_of(cursor: object, head: Head) -> Position:
-    """Return the place that `cursor` names in the file of `head`; None names the first record.
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A cursor taken apart."""
+
+    position: Position
+    encoding: Encoding
+    dialect: Dialect
+    fingerprint: str
+
+    def place_in(self, head: Head, contents: Contents) -> Position:
+        """Return its place in the file of `head`.
+
+        Raises:
+            CursorRefused: it was made from another file.
+        """
+        here = self.position.offset_bytes
+        beyond = contents.archive is None and here > contents.size_bytes
+        if self.fingerprint != head.fingerprint or here < head.end_bytes or beyond:
+            raise CursorRefused(
+                "The file has changed since this cursor was made: start anew, or with the same file."
+            )
+        return self.position
+
+
+def cursor_of(text: object, options: Options) -> Cursor:
+    """Take a cursor apart.
 
     Raises:
-        CursorRefused: it is no cursor of this version, or was made from another file.
+        CursorRefused: it is no cursor, or was made with another encoding or dialect than `options` ask for.
     """
+    cursor = _parsed(text)
     if cursor is None:
-        return Position(head.end_bytes, head.lines, 0)
-    found = _FORM.fullmatch(cursor) if isinstance(cursor, str) else None
-    if found is None:
-        if isinstance(cursor, str) and _OTHER_VERSION.fullmatch(cursor):
+        if isinstance(text, str) and _OTHER_VERSION.fullmatch(text):
             raise CursorRefused(
-                f"The cursor {cursor[:60]!r} is of another version than {_VERSION}: start anew."
+                f"The cursor {text[:60]!r} is of another version than {_VERSION}: start anew."
             )
         raise CursorRefused(
-            f"{cursor!r:.60} is no cursor of csvfile.read: give it chunk.cursor, or None to start."
+            f"{text!r:.60} is no cursor of csvfile.read: give it chunk.cursor, or None to start."
         )
-    offset_bytes, lines, rows = (int(number) for number in found.groups()[:3])
-    if found[4] != head.fingerprint or not head.end_bytes <= offset_bytes <= head.size_bytes:
+    asked = {cursor.encoding.codec, "utf_16"} if cursor.encoding.is_wide else {cursor.encoding.codec}
+    if options.encoding is not None and options.encoding not in asked:
         raise CursorRefused(
-            "The file has changed since this cursor was made: start anew, or with the same file."
+            f"This cursor was made while the file was read as {cursor.encoding.codec}, "
+            f"and now encoding={options.encoding!r} is asked for: start anew."
         )
-    return Position(offset_bytes, lines, rows)
+    if options.dialect not in {None, cursor.dialect}:
+        raise CursorRefused(
+            f"This cursor was made while the file was read with {cursor.dialect}, "
+            f"and now {options.dialect} is asked for: start anew."
+        )
+    return cursor
+
+
+def _parsed(text: object) -> Cursor | None:
+    if not isinstance(text, str):
+        return None
+    if found := _FIRST_FORM.fullmatch(text):
+        return Cursor(_position(found), UTF_8, Dialect(), found[4])
+    if found := _FORM.fullmatch(text):
+        encoding, dialect = ENCODINGS.get(found[4]), dialect_of(found[5])
+        if encoding is not None and dialect is not None:
+            return Cursor(_position(found), encoding, dialect, found[6])
+    return None
+
+
+def _position(found: re.Match[str]) -> Position:
+    return Position(int(found[1]), int(found[2]), int(found[3]))

@@ -7,9 +7,12 @@ TwolaneError
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from twolane.values.errors import TwolaneError
+
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
 class CsvError(TwolaneError, ValueError):
@@ -18,6 +21,17 @@ class CsvError(TwolaneError, ValueError):
 
 class CursorRefused(CsvError):
     """The cursor given as `start` is none of this version's, or was made from another file."""
+
+
+def damaged(archive: str) -> CsvError:
+    """Return the error for an archive that cannot be unpacked to its end."""
+    return CsvError(f"The {archive} archive is damaged or cut off: pack the file anew and upload that.")
+
+
+def refuse_no_text(start: bytes) -> None:
+    """Raise CsvError where bytes at the beginning of a file are control characters that no text has."""
+    if _NO_TEXT.search(start):
+        raise CsvError("The file begins with bytes that are no text: this is not a CSV file.")
 
 
 def listed(names: Sequence[str]) -> str:

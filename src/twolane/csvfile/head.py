@@ -1,111 +1,156 @@
-"""Reads the head of a file: whether it is CSV text at all, its column names, and where its rows begin."""
+"""Reads the head of a file: whether it is CSV text at all, its encoding, dialect and columns, and where its rows begin."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import os
 import re
-from collections import Counter
 from dataclasses import dataclass
 
-from twolane.csvfile.errors import CsvError, listed
+from twolane.csvfile.archive import Contents
+from twolane.csvfile.dialect import Dialect, Fits, named_by_excel, told_by
+from twolane.csvfile.encoding import ENCODINGS, Encoding
+from twolane.csvfile.errors import CsvError, refuse_no_text
+from twolane.csvfile.guess import encoding_in, wide_by_nuls
 from twolane.csvfile.limits import Limits
-from twolane.csvfile.records import count_lines, first_record
-from twolane.csvfile.source import BinaryReader, read_fully
+from twolane.csvfile.options import Options
+from twolane.csvfile.records import count_lines
+from twolane.csvfile.source import read_fully
+from twolane.csvfile.strangers import refuse_binary, refuse_markup
+from twolane.csvfile.text import Text
 
-_BOM = b"\xef\xbb\xbf"
+_MARK = "\ufeff".encode()
 _BLANK_LINES = re.compile(rb"[\r\n]*+")
-_STRANGERS = (
-    (b"PK\x03\x04", "a ZIP archive or an Excel workbook (.xlsx)"),
-    (b"PK\x05\x06", "an empty ZIP archive"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"\xd0\xcf\x11\xe0", "an old Office document such as an Excel workbook (.xls)"),
-    (b"%PDF", "a PDF document"),
-    (b"\xff\xfe", "UTF-16 text"),
-    (b"\xfe\xff", "UTF-16 text"),
-)
+_MAGIC_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The header row of a file.
+    """What the head of a file tells.
 
     Args:
-        names: the columns' names in order, surrounding spaces removed; a nameless column is "".
-        end_bytes: the byte behind the header's line end, where the rows begin.
+        encoding: of its text.
+        dialect: how its fields are told apart.
+        first_row: the fields of the first row that is not blank, surrounding spaces removed: the columns'
+            names, or where the file has no header its first row of data.
+        end_bytes: where the rows begin, in bytes of the CSV file.
         lines: physical lines up to there.
-        size_bytes: the size of the whole file.
+        size_bytes: the size of the upload.
+        has_rows: False where nothing but blank lines follows the header.
         fingerprint: tells this file from another, as far as size and header can.
     """
 
-    names: tuple[str, ...]
+    encoding: Encoding
+    dialect: Dialect
+    first_row: tuple[str, ...]
     end_bytes: int
     lines: int
     size_bytes: int
+    has_rows: bool
     fingerprint: str
 
 
-def read_head(reader: BinaryReader, limits: Limits) -> Head:
-    """Read the header row of `reader`, from byte 0.
+def read_head(
+    contents: Contents,
+    options: Options,
+    limits: Limits,
+    fits: Fits,
+    known: tuple[Encoding, Dialect] | None = None,
+) -> Head:
+    """Read the head of the CSV file in an upload.
+
+    Args:
+        contents: the CSV file.
+        options: what the caller says of it.
+        limits: what it may ask for.
+        fits: tells how many columns of the model a header row gives.
+        known: its encoding and dialect, where a cursor names them: then nothing is guessed.
 
     Raises:
         CsvError: the file is empty, no CSV text, or its header cannot be used.
     """
-    size_bytes = reader.seek(0, os.SEEK_END)
-    reader.seek(0)
-    start = read_fully(reader, limits.max_record_bytes + 1)
-    _refuse_strangers(start)
-    begin = _header_begin(start)
-    record = first_record(start, begin)
-    end_bytes = begin + len(record)
-    if end_bytes > limits.max_record_bytes:
-        _refuse_long(record, limits)
-    names = _names(record, limits)
-    digest = hashlib.sha256(b"%d " % size_bytes + start[:end_bytes]).hexdigest()
-    return Head(names, end_bytes, count_lines(start[:end_bytes]), size_bytes, digest[:16])
+    refuse_binary(read_fully(contents.stream(), _MAGIC_BYTES), contents.archive)
+    encoding = known[0] if known else _encoding(contents, options)
+    text = Text(contents.stream(), encoding)
+    start = text.read_fully(limits.max_record_bytes + 1)
+    mark = len(_MARK) if start.startswith(_MARK) and encoding.text_codec == "utf_8" else 0
+    by_excel = named_by_excel(start[mark : mark + _MAGIC_BYTES])
+    begin = _first_row_begin(start, mark + (by_excel[1] if by_excel else 0), header=options.header)
+    refuse_markup(start[begin : begin + 1_000], contents.archive)
+    dialect = known[1] if known else options.dialect or (by_excel[0] if by_excel else None)
+    dialect = dialect or told_by(start[begin:], encoding, fits)
+    if dialect.delimiter == "|" and not encoding.takes_pipe:
+        raise CsvError(
+            f"Fields in {encoding.label} cannot be separated by '|': save the file as CSV (UTF-8)."
+        )
+    record = dialect.grammar.first_record(start, begin)
+    row = _fields(record, begin, dialect, encoding, limits)
+    end = begin + len(record) if options.header else begin
+    return Head(
+        encoding,
+        dialect,
+        row,
+        end_bytes=encoding.source_bytes(start[:end]),
+        lines=count_lines(start[:end]) if end else 0,
+        size_bytes=contents.size_bytes,
+        has_rows=bool(start[end:].strip(b"\r\n")) or len(start) > limits.max_record_bytes,
+        fingerprint=_fingerprint(contents.size_bytes, start[: begin + len(record)]),
+    )
 
 
-def _refuse_strangers(start: bytes) -> None:
-    for magic, what in _STRANGERS:
-        if start.startswith(magic):
-            raise CsvError(f"This is {what}, not a CSV file: save it as CSV (UTF-8) and upload that.")
+def _encoding(contents: Contents, options: Options) -> Encoding:
+    if options.encoding is None:
+        return encoding_in(contents.stream())
+    if options.encoding != "utf_16":
+        return ENCODINGS[options.encoding]
+    start = read_fully(contents.stream(), 65_536)
+    by_mark = ENCODINGS["utf_16_be"] if start.startswith(b"\xfe\xff") else None
+    return by_mark or wide_by_nuls(start) or ENCODINGS["utf_16_le"]
 
 
-def _header_begin(start: bytes) -> int:
+def _fingerprint(size_bytes: int, start: bytes) -> str:
+    return hashlib.sha256(b"%d " % size_bytes + start).hexdigest()[:16]
+
+
+def _first_row_begin(start: bytes, begin: int, *, header: bool) -> int:
     """Return where the first line stands that is not blank."""
-    bom = len(_BOM) if start.startswith(_BOM) else 0
-    blank = _BLANK_LINES.match(start, bom)
-    begin = blank.end() if blank else bom
+    blank = _BLANK_LINES.match(start, begin)
+    begin = blank.end() if blank else begin
     if begin == len(start):
-        raise CsvError("The file is empty: it needs a header row with the names of the columns.")
+        needs = "a header row with the names of the columns" if header else "at least one row"
+        raise CsvError(f"The file is empty: it needs {needs}.")
     return begin
 
 
-def _refuse_long(record: bytes, limits: Limits) -> None:
-    if record.count(b",") >= limits.max_columns:
+def _fields(
+    record: bytes, begin: int, dialect: Dialect, encoding: Encoding, limits: Limits
+) -> tuple[str, ...]:
+    """Parse the first row; refuse what is no text or too wide."""
+    if begin + len(record) > limits.max_record_bytes:
+        _refuse_long(record, dialect, limits)
+    refuse_no_text(record)
+    try:
+        fields = next(dialect.parser((record.decode(encoding.text_codec),)))
+    except UnicodeDecodeError as error:
+        raise CsvError(
+            f"The header row is not {encoding.label} text: save the file as CSV (UTF-8)."
+        ) from error
+    except csv.Error as error:
+        raise CsvError(_broken_header(dialect, record)) from error
+    if len(fields) > limits.max_columns:
+        raise CsvError(f"The file has {len(fields):,} columns; {limits.max_columns:,} are the limit.")
+    return tuple(name.strip() for name in fields)
+
+
+def _broken_header(dialect: Dialect, record: bytes) -> str:
+    if dialect.grammar.unclosed_quote(record) is not None:
+        return "The header row has a quote that is never closed."
+    return "The header row has text behind a closing quote: a quote inside a quoted name must be doubled."
+
+
+def _refuse_long(record: bytes, dialect: Dialect, limits: Limits) -> None:
+    if record.count(dialect.delimiter.encode()) >= limits.max_columns:
         raise CsvError(f"The file has more than {limits.max_columns:,} columns, which is the limit.")
     raise CsvError(
         f"The header row does not end within {limits.max_record_bytes:,} bytes: is this a CSV file?"
     )
-
-
-def _names(record: bytes, limits: Limits) -> tuple[str, ...]:
-    """Parse the header row; refuse what is no text, too wide, or ambiguous."""
-    if b"\0" in record:
-        raise CsvError(
-            "The header row contains NUL bytes: this is not a CSV file, or not one saved as UTF-8."
-        )
-    try:
-        fields = next(csv.reader((record.decode(),), strict=True))
-    except UnicodeDecodeError as error:
-        raise CsvError("The header row is not UTF-8 text: save the file as CSV (UTF-8).") from error
-    except csv.Error as error:
-        raise CsvError(f"The header row is not valid CSV: {error}.") from error
-    if len(fields) > limits.max_columns:
-        raise CsvError(f"The file has {len(fields):,} columns; {limits.max_columns:,} are the limit.")
-    names = tuple(name.strip() for name in fields)
-    twice = [name for name, count in Counter(names).items() if name and count > 1]
-    if twice:
-        raise CsvError(f"The header row names a column twice: {listed(twice)}.")
-    return names

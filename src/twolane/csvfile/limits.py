@@ -12,7 +12,7 @@ _CSV_FIELD_CHARACTERS = 131_072
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one file may ask for. All are counted in the file's own bytes, before decoding.
+    """What one file may ask for. Bytes are the file's own, before decoding; UTF-16 counts as it does in UTF-8.
 
     Args:
         max_field_bytes: the longest field, in bytes; a row with a longer one is rejected. Starts at
@@ -21,6 +21,9 @@ class Limits:
             without being held in memory, and so is all that follows a quote nobody closes. Starts at 1 MiB.
         max_columns: the most columns a header may have. Starts at 1,000.
         max_rows: the most rows of a file, rejected ones included. Starts at 10,000,000.
+        max_bytes: the most bytes of a file, of an archive those it unpacks to. Starts at 1 GiB.
+        max_expansion: how many times its size an archive may unpack to. Starts at 200; 16 MiB are always
+            allowed, since a small file of equal rows packs better than that.
 
     Raises:
         UsageError: a limit is below 1, or `max_field_bytes` is raised above `csv.field_size_limit()`.
@@ -30,6 +33,8 @@ class Limits:
     max_record_bytes: int = 1_048_576
     max_columns: int = 1_000
     max_rows: int = 10_000_000
+    max_bytes: int = 1_073_741_824
+    max_expansion: int = 200
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -13,9 +13,10 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from twolane.csvfile.chunk import Rejected
-from twolane.csvfile.columns import match_columns
+from twolane.csvfile.columns import Match
+from twolane.csvfile.head import Head
 from twolane.csvfile.limits import Limits
-from twolane.csvfile.reasons import RowError, RowOversized, RowRefused, reason_of
+from twolane.csvfile.reasons import Reasons, RowError, RowOversized, RowRefused
 from twolane.csvfile.records import SHOWN_BYTES, Oversized, count_lines
 
 T = TypeVar("T", bound=BaseModel)
@@ -23,18 +24,16 @@ _ROW_ERRORS = (RowRefused, RowOversized, UnicodeDecodeError, csv.Error, Validati
 
 
 class RowReader(Generic[T]):
-    """Turns the records of one file into rows of `model`.
+    """Turns the records of one file into rows of `model`."""
 
-    Raises:
-        CsvError: the header lacks a column that `model` requires.
-    """
-
-    def __init__(self, model: type[T], names: Sequence[str], limits: Limits) -> None:
-        columns = match_columns(model, names)
+    def __init__(self, model: type[T], head: Head, match: Match, limits: Limits) -> None:
         self._limits = limits
-        self._width = len(names)
-        self._places = [(column.name, column.index) for column in columns]
-        self._may_be_empty = [column for column in columns if column.empty != "text"]
+        self._encoding, self._codec = head.encoding, head.encoding.text_codec
+        self._parser = head.dialect.parser
+        self._width = match.width
+        self._places = [(column.key, column.index) for column in match.columns]
+        self._may_be_empty = [column for column in match.columns if column.empty != "text"]
+        self._reasons = Reasons(match.columns, head.encoding, head.dialect.grammar, limits)
         self._validate = TypeAdapter(model).validator.validate_python
 
     def read(self, records: Sequence[bytes], line: int) -> tuple[list[T], list[Rejected]]:
@@ -42,13 +41,15 @@ class RowReader(Generic[T]):
         rows: list[T] = []
         rejected: list[Rejected] = []
         lines = _Lines(records, line)
-        parser = csv.reader(map(self._text, records), strict=True)
+        parser = self._parser(map(self._text, records))
+        fields: list[str] = []
         for index, record in enumerate(records):
             try:
                 if fields := next(parser):
                     rows.append(self._row(fields, record))
             except _ROW_ERRORS as error:
-                rejected.append(self._rejected(error, record, lines.of(index)))
+                if not (isinstance(error, ValidationError) and _is_blank(fields)):
+                    rejected.append(self._rejected(error, record, lines.of(index)))
             except Exception as error:
                 error.add_note(f"raised by the row on line {lines.of(index)} of the CSV file")
                 raise
@@ -60,21 +61,22 @@ class RowReader(Generic[T]):
 
     def _rejected(self, error: RowError, record: bytes, line: int) -> Rejected:
         shown = record if len(record) <= self._limits.max_record_bytes else record[:SHOWN_BYTES]
-        return Rejected(line, reason_of(error, record, line, self._limits), _shown(shown))
+        raw = self._encoding.shown(shown).replace("\0", "\\x00").rstrip("\r\n")
+        return Rejected(line, self._reasons.of(error, record, line), raw)
 
     def _text(self, record: bytes) -> str:
         if len(record) > self._limits.max_record_bytes:
             raise RowOversized
         if b"\0" in record:
             raise RowRefused("contains a NUL byte, which is not text")
-        return record.decode()
+        return record.decode(self._codec)
 
     def _row(self, fields: list[str], record: bytes) -> T:
         if len(fields) != self._width:
-            raise RowRefused(f"must have {self._width:,} fields like the header, got {len(fields):,}")
+            raise RowRefused(_ragged(len(fields), self._width))
         if len(record) > self._limits.max_field_bytes:
             self._refuse_long_fields(fields)
-        values: dict[str, str | None] = {name: fields[index] for name, index in self._places}
+        values: dict[str, str | None] = {key: fields[index] for key, index in self._places}
         if "" in fields:
             self._fill(values)
         # Everything in a CSV file is text: a strict model would refuse every number.
@@ -83,17 +85,18 @@ class RowReader(Generic[T]):
 
     def _refuse_long_fields(self, fields: list[str]) -> None:
         limit = self._limits.max_field_bytes
-        if any(len(field.encode()) > limit for field in fields):
+        codec = self._encoding.text_codec
+        if any(len(field.encode(codec)) > limit for field in fields):
             raise RowRefused(f"has a field of more than {limit:,} bytes")
 
     def _fill(self, values: dict[str, str | None]) -> None:
         """Let empty fields become None or the field's default."""
         for column in self._may_be_empty:
-            if values[column.name] == "":
+            if values[column.key] == "":
                 if column.empty == "none":
-                    values[column.name] = None
+                    values[column.key] = None
                 else:
-                    del values[column.name]
+                    del values[column.key]
 
 
 class _Lines:
@@ -109,5 +112,11 @@ class _Lines:
         return self._line
 
 
-def _shown(record: bytes) -> str:
-    return record.decode(errors="backslashreplace").replace("\0", "\\x00").rstrip("\r\n")
+def _ragged(count: int, width: int) -> str:
+    few = "few" if count < width else "many"
+    return f"has too {few} fields: {count:,}, where the file has {width:,} columns"
+
+
+def _is_blank(fields: list[str]) -> bool:
+    """Tell whether a row has nothing but separators, as spreadsheets write below their last row."""
+    return len(fields) > 1 and not any(fields)

@@ -12,12 +12,16 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from twolane.values.errors import UsageError
 
 
-class BinaryReader(Protocol):
-    """The part of a binary file that is used here."""
+class Readable(Protocol):
+    """What is read forward only."""
 
     def read(self, size: int, /) -> bytes:
         """Return up to `size` bytes, none at the end."""
         ...
+
+
+class BinaryReader(Readable, Protocol):
+    """The part of a binary file that is used here."""
 
     def seek(self, offset: int, whence: int = ..., /) -> int:
         """Move to a byte and return where that is."""
@@ -62,9 +66,9 @@ def opened(source: Source) -> Generator[BinaryReader, None, None]:
         )
 
 
-def read_fully(reader: BinaryReader, size_bytes: int) -> bytes:
+def read_fully(reader: Readable, size_bytes: int) -> bytes:
     """Return `size_bytes` bytes, fewer only at the end of the file: a raw stream may answer with less."""
-    data = b""
-    while len(data) < size_bytes and (more := reader.read(size_bytes - len(data))):
+    data = reader.read(size_bytes)
+    while data and len(data) < size_bytes and (more := reader.read(size_bytes - len(data))):
         data += more
     return data

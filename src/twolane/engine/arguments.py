@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, get_type_hints
 
+from twolane.engine.secret_types import holds_secret, revealed
 from twolane.values.blob import Blob
 from twolane.values.errors import ArgumentsRefused, DefinitionError
 from twolane.values.message import to_json
@@ -38,6 +39,7 @@ class Arguments:
 
     Attributes:
         names: the parameters' names that a sender fills, in order.
+        secrets: those of them whose types hold secrets; known once the model is made.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Arguments:
         self._model: Any = None
         self._lock = threading.Lock()
         self.names = tuple(p.name for p in parameters)
+        self.secrets: tuple[str, ...] = ()
 
     def fit(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Check that a call fits the signature; nothing is validated.
@@ -189,9 +192,13 @@ class Arguments:
 
         hints = self._resolve_hints()
         fields: dict[str, Any] = {}
+        secrets: list[str] = []
         for index, parameter in enumerate(self._parameters):
             annotation = hints.get(parameter.name, Any)
             default = self._check_type(parameter, annotation)
+            if holds_secret(annotation):
+                secrets.append(parameter.name)
+                annotation = revealed(annotation)
             fields[_field(index)] = (annotation, Field(default, alias=parameter.name))
         config = ConfigDict(
             extra="forbid",
@@ -200,6 +207,7 @@ class Arguments:
             val_json_bytes="base64",
             ser_json_inf_nan="constants",  # refused when it is encoded, where null would change what was sent
         )
+        self.secrets = tuple(secrets)
         return create_model("Arguments", __config__=config, **fields)
 
     def _resolve_hints(self) -> dict[str, Any]:

@@ -96,6 +96,7 @@ class FilledCall:
                 await self._close(stack, error)
             raise
         await stack.aclose()
+        self._outbox.close()
         await self._outbox.store_bytes()  # what a dependency has added as it closed
         return result
 
@@ -213,7 +214,9 @@ def _submit(
         try:
             told.append((context.run(function), None))
         except (SystemExit, KeyboardInterrupt) as error:
-            told.append((None, RuntimeError(f"the task called sys.exit({error})")))
+            failure = RuntimeError(f"the task raised {error!r}, which would end the whole process")
+            failure.__cause__ = error
+            told.append((None, failure))
         except BaseException as error:  # noqa: BLE001  (raised where it is awaited)
             told.append((None, error))
         over()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from twolane.engine.public_sentence import public_sentence
 from twolane.values import outcome as did
 from twolane.values.outcome import Decision, Failure, Outcome, Reason
 from twolane.values.policy import MAX_PAUSE_S, UNKNOWN_TASK_PAUSE_S, Policy
@@ -35,7 +36,7 @@ def decide(outcome: Outcome, attempt: int, policy: Policy, jitter: float) -> Dec
         case did.TimedOut(failure):
             return _again(backoff_s, failure, Reason.TIMED_OUT, last=last)
         case did.GaveUp(failure, public):
-            return did.Die(Reason.GAVE_UP, failure, public)
+            return did.Die(Reason.GAVE_UP, failure, public_sentence(public))
         case did.NotUnderstood():
             return _wait(outcome)
         case did.Unrunnable(reason, failure):

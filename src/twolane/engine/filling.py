@@ -7,7 +7,6 @@ them is a door's (fastapi/dependencies.py): the engine knows no framework.
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -133,20 +132,19 @@ def filled_names(fn: Callable[..., Any], task: str, mark: type | None) -> list[s
 def _resolved(annotation: Any, fn: Callable[..., Any]) -> Any:
     """An annotation as an object; one whose names are not known here stays text."""
     if isinstance(annotation, str):
-        plain = inspect.unwrap(fn)
-        names = vars(sys.modules[plain.__module__]) if inspect.isclass(plain) else _globals(plain)
         try:
-            return eval(annotation, names)  # noqa: S307  (as typing.get_type_hints does, for one alone)
+            return eval(annotation, _globals(inspect.unwrap(fn)))  # noqa: S307  (as typing.get_type_hints does, for one alone)
         except Exception:  # noqa: BLE001  (a name that only type checkers know, a type of a newer Python)
             return annotation
     return annotation
 
 
-def _globals(fn: Any) -> dict[str, Any]:
-    while hasattr(fn, "func"):  # a partial
-        fn = fn.func
-    fn = getattr(fn, "__func__", fn)
-    names: dict[str, Any] | None = getattr(fn, "__globals__", None)
-    if names is not None:
-        return names
-    return getattr(type(fn).__call__, "__globals__", {})
+def _globals(call: Any) -> dict[str, Any]:
+    """The names that the annotations of a call may use."""
+    while hasattr(call, "func"):  # a partial
+        call = call.func
+    if inspect.isclass(call):
+        call = call.__init__
+    call = getattr(call, "__func__", call)
+    names: dict[str, Any] | None = getattr(call, "__globals__", None)
+    return getattr(type(call).__call__, "__globals__", {}) if names is None else names

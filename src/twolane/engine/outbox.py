@@ -91,10 +91,14 @@ class Outbox:
         if waiting:
             self._outgoing += await self._sender.outgoing_of(waiting)
 
-    def close(self) -> tuple[Outgoing, ...]:
-        """Take no more; what is stored with the settlement."""
+    def close(self) -> None:
+        """Take no more. Twice is harmless."""
         with self._guard:
             self._closed = True
+
+    @property
+    def outgoing(self) -> tuple[Outgoing, ...]:
+        """What the settlement stores."""
         return tuple(self._outgoing)
 
     def go(self) -> None:

@@ -10,31 +10,34 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 from twolane.contracts.blobs import Blobs
 from twolane.contracts.clock import Clock
-from twolane.contracts.queue import Queue
+from twolane.contracts.queue import CancelMessage, Queue
 from twolane.contracts.records import Records
 from twolane.engine.background import Background
 from twolane.engine.batcher import Batcher
 from twolane.engine.calling import Means
+from twolane.engine.followers import Followers
+from twolane.engine.informing import Informing
 from twolane.engine.limits import Limits
 from twolane.engine.outbox import Outbox
 from twolane.engine.run import Observer, Surroundings, unobserved
-from twolane.engine.sender import Sender
+from twolane.engine.sender import SEND_TIMEOUT_S, Sender
+from twolane.engine.targets import Target
 from twolane.engine.task import Registry, Sendable
-from twolane.engine.telling import tell_log
 from twolane.engine.threads import Threads
 from twolane.engine.upkeep import Upkeep
 from twolane.engine.uploads import PendingBlob, pending
 from twolane.engine.worker import Worker
 from twolane.values.errors import UsageError
-from twolane.values.record import WorkerInfo
+from twolane.values.record import Record, WorkerInfo
+from twolane.values.snapshot import Premises
+from twolane.values.thresholds import Thresholds
 from twolane.values.ticket import Lane, Ticket
 
 log = logging.getLogger("twolane.runtime")
@@ -42,12 +45,21 @@ log = logging.getLogger("twolane.runtime")
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The backends of one process, and the queue's address for people (empty: it has none)."""
+    """The backends of one process.
+
+    Attributes:
+        queue: where messages wait.
+        records: its reading side.
+        blobs: the store of blobs.
+        address: the queue's, for people; empty: it has none.
+        premises: tells where they live; blocks for a moment.
+    """
 
     queue: Queue
     records: Records
     blobs: Blobs
     address: str = ""
+    premises: Callable[[], Premises] = Premises
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,9 @@ class Runtime:
         new_id: makes a message's id.
         limits: sizes and bounds.
         in_app: whether the app's process runs a worker.
+        targets: makes the targets of alerts beside the log and the hooks, when the process starts.
+        tells: whether this process tells what is owed.
+        thresholds: of the watch; None: this process does not watch.
 
     Attributes:
         observer: told each step of each delivery, for tests.
@@ -84,15 +99,19 @@ class Runtime:
         new_id: Callable[[], str],
         limits: Limits,
         in_app: bool = True,
+        targets: Callable[[], Sequence[Target]] = tuple,
+        tells: bool = True,
+        thresholds: Thresholds | None = None,
     ) -> None:
         self.observer: Observer = unobserved
         self.new_state: Callable[[], Any] = SimpleNamespace
-        self.on_stuck: Callable[[], None] = _report_stuck
+        self.on_stuck: Callable[[], None] = lambda: self._informing.report_stuck(self.batcher)
         self.registry = registry
         self.clock = clock
         self.limits = limits
         self.new_id = new_id
         self.background = Background(limits=limits, clock=clock)
+        self.followers = Followers(self.read_many, pause_s=limits.look_s)
         self._open_stores = open_stores
         self._opened: _Open | None = None
         self._guard = threading.Lock()
@@ -100,6 +119,9 @@ class Runtime:
         self._queues: tuple[str, ...] = ()
         self._worker: Worker | None = None
         self._threads: tuple[Threads, ...] = ()
+        self._informing = Informing(
+            registry, clock, new_id, targets=targets, tells=tells, thresholds=thresholds
+        )
 
     @property
     def sender(self) -> Sender:
@@ -115,6 +137,13 @@ class Runtime:
     def stores(self) -> Stores:
         """The backends; opened at first use."""
         return self._open().stores
+
+    @property
+    def receives(self) -> bool | None:
+        """Whether the worker of this process receives; None: there is to be none."""
+        if self._kind is None or not self.registry.queue_tasks():
+            return None
+        return self._worker is not None and self._worker.receives
 
     def upload(self, source: Any) -> PendingBlob:
         """A blob to be, stored with the send that names it.
@@ -148,6 +177,26 @@ class Runtime:
         prepared = self.sender.prepare(sendable, args, kwargs)
         (sent,) = self.sender.store_blocking([prepared])
         return Ticket(id=sent.id, task=prepared.task.name, lane=Lane.QUEUE)
+
+    def read(self, message_id: str) -> Record | None:
+        """The record of a message. Blocks.
+
+        Raises:
+            QueueError: the queue cannot be read.
+        """
+        return self.stores.records.get(message_id)
+
+    def read_many(self, message_ids: Collection[str]) -> dict[str, Record]:
+        """The records of several messages in one reading. Blocks; raises as `read`."""
+        return self.stores.records.get_many(message_ids)
+
+    def cancel(self, message_id: str) -> Record | None:
+        """Ask for a cancellation; the record as it stands afterwards. Blocks; see `Tasks.cancel`."""
+        record = self.read(message_id)
+        if record is None:
+            return None
+        self.batcher.ask_blocking(CancelMessage(record.id), SEND_TIMEOUT_S)
+        return self.read(record.id)
 
     def work_as(
         self,
@@ -185,13 +234,27 @@ class Runtime:
             _ = task.arguments.model  # what cannot be stored is said at start, not at the first send
         if tasks:
             await asyncio.to_thread(self._open)  # and so is a place where no queue can be
-        if self._kind is None or not tasks:
-            return
+            self._informing.start_telling(self.batcher, self.stores, self.limits)
+            if self._kind is not None:
+                await self._start_worker(self._kind)
+            self._informing.start_watch(self.batcher, self.stores, self.limits)
+
+    async def watch_alone(self) -> None:
+        """Watch and tell, with no task and no worker; in the loop. `stop` ends it.
+
+        Raises:
+            SettingsError: a queue that cannot lie where it does.
+        """
+        await asyncio.to_thread(self._open)
+        self._informing.start_telling(self.batcher, self.stores, self.limits)
+        self._informing.start_watch(self.batcher, self.stores, self.limits)
+
+    async def _start_worker(self, kind: str) -> None:
         self._threads = (
             Threads(self.limits.sync_threads, name="twolane-task"),
             Threads(self.limits.slots, name="twolane-dependency"),
         )
-        self._worker = self._make_worker(self._kind, self.surroundings(*self._threads))
+        self._worker = self._make_worker(kind, self.surroundings(*self._threads))
         try:
             await self._worker.start()
         except BaseException:
@@ -202,7 +265,9 @@ class Runtime:
         """Take nothing new; in the loop's thread, at the first sign of a shutdown. Twice is harmless."""
         if self._worker is not None:
             self._worker.stop_receiving()
+        self._informing.begin_stop()
         self.background.begin_stop()
+        self.followers.release()
 
     def hurry(self) -> None:
         """Do not wait for the grace time to end; in the loop's thread."""
@@ -220,13 +285,16 @@ class Runtime:
         grace_s = self.limits.grace_s if grace_s is None else grace_s
         loop = asyncio.get_running_loop()
         deadline = loop.time() + grace_s
+        draining = [self.followers.drain(), self._informing.stop_watch()]
         if self._worker is not None:
-            await self._worker.drain(grace_s)
+            draining.append(self._worker.drain(grace_s))
+        await asyncio.gather(*draining)
         self._worker = None
         # its last deliveries may have started background tasks: those have what is left of the time
         await self.background.drain(max(0.0, deadline - loop.time()))
         for threads in self._threads:
             threads.close()
+        await self._informing.finish()
         await asyncio.to_thread(self.close)
 
     def surroundings(self, threads: Threads, side_threads: Threads) -> Surroundings:
@@ -268,7 +336,7 @@ class Runtime:
             stores.blobs,
             self.clock,
             limits=self.limits,
-            target=partial(tell_log, address=stores.address),
+            on_deaths=self._informing.wake,
         )
         return Worker(info, stores.queue, around, limits=self.limits, upkeep=upkeep, on_stuck=self.on_stuck)
 
@@ -298,10 +366,3 @@ class Runtime:
                 )
                 self._opened = _Open(os.getpid(), stores, batcher, sender)
             return self._opened
-
-
-def _report_stuck() -> None:
-    log.critical(
-        "too many sync tasks ignore their time-out: this process takes no more sync work of the queue lane. "
-        "Restart it; give the tasks time-outs of their own, or call ctx.checkpoint in their loops."
-    )

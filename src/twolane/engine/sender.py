@@ -20,6 +20,7 @@ from twolane.engine.task import Sendable, SendOptions, Task
 from twolane.engine.uploads import PendingBlob
 from twolane.values.blob import Blob, BlobRef
 from twolane.values.errors import ArgumentsRefused, BlobError, BlobTooLarge, SendRefused
+from twolane.values.message import SECRETS
 from twolane.values.ticket import Lane, Ticket
 
 log = logging.getLogger("twolane.send")
@@ -211,6 +212,7 @@ class Sender:
             trace=prepared.trace,
             expires_at=None if expires_s is None else now + options.delay_s + expires_s,
             parent=prepared.parent,
+            more={SECRETS: secrets} if (secrets := task.arguments.secrets) else None,
         )
 
 

@@ -119,9 +119,9 @@ async def settle_with(
     Returns:
         The decision that was carried out, and whether the delivery was still held.
     """
-    sends = outbox.close()
+    outbox.close()
     try:
-        settled = await settle(decision, delivery.receipt, batcher, tries=tries, sends=sends)
+        settled = await settle(decision, delivery.receipt, batcher, tries=tries, sends=outbox.outgoing)
     except SendRefused as error:
         log.warning("%s %s sent what the queue refuses: %s", delivery.task, delivery.id, error)
         failed = Failed(seen(error, delivery.received_at))

@@ -72,6 +72,7 @@ class Task(Sendable[P], Generic[C, P, R_co]):
         takes_context: whether its first parameter is a TaskContext.
         letterhead: writes its envelopes.
         unique_key: template of its uniqueness key over the arguments' names, or None.
+        public_result: customers may see what it returns.
         filling: the parameters that the worker fills beside the context; None: there are none.
     """
 
@@ -85,6 +86,7 @@ class Task(Sendable[P], Generic[C, P, R_co]):
         because: str = "",
         policy: Policy | None = None,
         unique_key: str | None = None,
+        public_result: bool = False,
         filling: Filling | None = None,
     ) -> None:
         self.fn = fn
@@ -94,6 +96,9 @@ class Task(Sendable[P], Generic[C, P, R_co]):
         self.because = because
         self.policy = policy or Policy()
         self.unique_key = unique_key
+        self.public_result = public_result
+        if not isinstance(public_result, bool):  # pyright: ignore[reportUnnecessaryIsInstance]  (1 might be a mistake)
+            raise DefinitionError(f"task {name}: public_result is True or False, not {public_result!r}")
         self.is_async = inspect.iscoroutinefunction(fn)
         if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
             raise DefinitionError(f"task {name}: a call of a generator function would run nothing of it")
@@ -164,6 +169,22 @@ class Registry:
 
     def __init__(self) -> None:
         self._tasks: dict[str, Task[Any, Any, Any]] = {}
+        self.hooks: dict[str, Callable[[Any], Any]] = {}
+        """What is called for each death, by its name."""
+
+    def add_hook(self, fn: Callable[[Any], Any]) -> None:
+        """Keep what is called for each death.
+
+        Raises:
+            DefinitionError: its name is taken, or it has none.
+        """
+        name = default_name(fn)
+        if name in self.hooks:
+            raise DefinitionError(
+                f"there is a hook named {name} already: give one of the two functions another name, "
+                f"since the name is what says how far it was told"
+            )
+        self.hooks[name] = fn
 
     def add(self, task: Task[Any, Any, Any]) -> None:
         """Keep a task.

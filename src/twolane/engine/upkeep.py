@@ -1,9 +1,10 @@
-"""What a worker does beside its deliveries: tell owed alerts, forget old records, delete blobs nobody names."""
+"""What a worker does beside its deliveries: forget old records, delete blobs nobody names, pass deaths on."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from twolane.contracts.blobs import Blobs
 from twolane.contracts.clock import Clock
@@ -11,12 +12,10 @@ from twolane.contracts.queue import Prune
 from twolane.contracts.records import Records
 from twolane.engine.batcher import Batcher
 from twolane.engine.limits import Limits
-from twolane.engine.telling import Target, tell_owed
-from twolane.values.errors import BlobError, QueueError, UsageError
+from twolane.values.errors import BlobError
 
 log = logging.getLogger("twolane.upkeep")
 
-ALERTS_S = 2.0
 PRUNE_S = 60.0
 BLOBS_S = 600.0
 
@@ -30,7 +29,7 @@ class Upkeep:
         blobs: the store of blobs.
         clock: the pace.
         limits: how long things are kept.
-        target: where alerts are told.
+        on_deaths: called in the loop when somebody has died: who tells it is woken.
     """
 
     def __init__(
@@ -41,38 +40,26 @@ class Upkeep:
         clock: Clock,
         *,
         limits: Limits,
-        target: Target,
+        on_deaths: Callable[[], None],
     ) -> None:
         self._batcher = batcher
         self._records = records
         self._blobs = blobs
         self._clock = clock
         self._limits = limits
-        self._target = target
-        self._due = {"alerts": 0.0, "prune": 0.0, "blobs": clock.monotonic() + BLOBS_S}
-        self._telling: asyncio.Task[None] | None = None
+        self._on_deaths = on_deaths
+        self._due = {"prune": 0.0, "blobs": clock.monotonic() + BLOBS_S}
 
     def deaths(self) -> None:
-        """Somebody died: tell at once; in the loop's thread."""
-        if self._telling is None or self._telling.done():
-            self._telling = asyncio.get_running_loop().create_task(self._tell())
-        else:
-            self._due["alerts"] = 0.0
+        """Somebody died; in the loop's thread."""
+        self._on_deaths()
 
     async def tick(self) -> None:
         """Do what is due."""
-        if self._is_due("alerts", ALERTS_S):
-            self.deaths()
         if self._is_due("prune", PRUNE_S):
             await self._batcher.ask(Prune(self._limits.keep_s))
         if self._is_due("blobs", BLOBS_S):
             await asyncio.to_thread(self.sweep_blobs)
-
-    async def finish(self) -> None:
-        """Tell what is owed before the worker leaves."""
-        if self._telling is not None:
-            await self._telling
-        await self._tell()
 
     def sweep_blobs(self) -> int:
         """Delete blobs that no kept message names; answers how many. Blocks.
@@ -96,12 +83,6 @@ class Upkeep:
         if gone:
             log.info("%d blob(s) that no message names were deleted", gone)
         return gone
-
-    async def _tell(self) -> None:
-        try:
-            await tell_owed(self._batcher, self._target)
-        except (QueueError, UsageError) as error:
-            log.warning("owed alerts cannot be read now (%s); tried again in %g s", error, ALERTS_S)
 
     def _is_due(self, what: str, every_s: float) -> bool:
         now = self._clock.monotonic()

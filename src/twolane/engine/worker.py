@@ -29,6 +29,7 @@ from twolane.contracts.queue import (
 )
 from twolane.engine.batcher import Pending
 from twolane.engine.decide import decide
+from twolane.engine.failures import in_a_line
 from twolane.engine.hold import Hold
 from twolane.engine.keeper import LeaseKeeper
 from twolane.engine.limits import Limits
@@ -61,7 +62,7 @@ class Worker:
         queue: where messages wait.
         around: what running a delivery needs.
         limits: slots, lease, poll.
-        upkeep: what is done beside: alerts, pruning.
+        upkeep: what is done beside: pruning, passing deaths on.
         on_stuck: called once in the loop when too many sync tasks are stuck.
     """
 
@@ -113,6 +114,11 @@ class Worker:
         )  # fmt: skip
         self._receive()
 
+    @property
+    def receives(self) -> bool:
+        """Whether it takes new deliveries."""
+        return not self._stopping and not self._poller.done()
+
     def holds(self) -> list[Hold]:
         """What it holds now."""
         return list(self._holds.values())
@@ -148,7 +154,6 @@ class Worker:
         if self._deliveries:
             await asyncio.wait(self._deliveries, timeout=LEAVE_S)
         await asyncio.to_thread(self._keeper.close)
-        await self._upkeep.finish()
         try:
             await self._batcher.ask(Unregister(self.info.id))
         except QueueError as error:
@@ -345,7 +350,7 @@ class Worker:
         dies_at = datetime.fromtimestamp(self._around.clock.now() + outcome.patience_s, UTC)
         log.warning(
             "%s %s is not understood here (%s: %s); it waits for a worker that does until %s, then it is dead",
-            delivery.task or "a message", delivery.id, outcome.reason, outcome.failure.message,
+            delivery.task or "a message", delivery.id, outcome.reason, in_a_line(outcome.failure, delivery.body),
             dies_at.isoformat(sep=" ", timespec="seconds"),
         )  # fmt: skip
 
@@ -361,7 +366,7 @@ class Worker:
         log.log(
             level, "%s %s attempt %d (queue %s, %.3f s) %s",
             delivery.task or "(no envelope)", delivery.id, delivery.attempt, delivery.queue, took_s,
-            _became(decision) if held else "was no longer ours: another worker may run it",
+            _became(decision, delivery.body) if held else "was no longer ours: another worker may run it",
         )  # fmt: skip
 
 
@@ -375,19 +380,19 @@ def _names(around: Surroundings) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(task.name for task in tasks), tuple(task.name for task in tasks if task.is_async)
 
 
-def _became(decision: Decision) -> str:
+def _became(decision: Decision, body: str) -> str:
     """What became of a delivery, for its log line."""
     match decision:
         case Ack():
             return "is done"
         case Retry(after_s, failure):
-            return f"failed ({failure.error_type}: {failure.message[:200]}) and is tried again in {after_s:.1f} s"
+            return f"failed ({in_a_line(failure, body)}) and is tried again in {after_s:.1f} s"
         case Wait(after_s, reason):
             return f"waits ({reason}), tried again in {after_s:.0f} s"
         case Release():
             return "is given back unfinished"
         case Die(reason, failure):
-            return f"is dead ({reason}: {failure.error_type}: {failure.message[:200]})"
+            return f"is dead ({reason}: {in_a_line(failure, body)})"
         case Cancel():
             return "is cancelled"
         case LetGo():

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ParamSpec, Protocol
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
+from starlette.types import Scope
 
 from twolane.engine.outbox import Outbox
 from twolane.engine.task import Sendable
 from twolane.fastapi.exchange import exchange_of
 from twolane.values.blob import Blob
-from twolane.values.ticket import Ticket
+from twolane.values.ticket import Lane, Ticket
 from twolane.wiring.installed import Installed
 
 P = ParamSpec("P")
@@ -41,12 +42,14 @@ class RequestLanes:
 
     Args:
         adding: where tasks go.
+        scope: the request's ASGI scope, by which a status route is found; None: no ticket says one.
     """
 
-    __slots__ = ("_adding",)
+    __slots__ = ("_adding", "_scope")
 
-    def __init__(self, adding: Adding) -> None:
+    def __init__(self, adding: Adding, scope: Scope | None = None) -> None:
         self._adding = adding
+        self._scope = scope
 
     def add_task(self, task: Sendable[P], /, *args: P.args, **kwargs: P.kwargs) -> Ticket:
         """Add a task that goes with the answer: below 400 it goes, at 400 and above it is rolled back.
@@ -67,7 +70,11 @@ class RequestLanes:
             UsageError: an undecorated function; a WebSocket; the response has started already, or the
                 attempt of the task has ended.
         """
-        return self._adding.add(self._adding.tasks.checked(task), args, kwargs)
+        tasks = self._adding.tasks
+        ticket = self._adding.add(tasks.checked(task), args, kwargs)
+        if tasks.status_urls is None or self._scope is None or ticket.lane is Lane.BACKGROUND:
+            return ticket
+        return replace(ticket, status_url=tasks.status_urls.of(self._scope, ticket.id))
 
     def store(self, source: Any) -> Blob:
         """A blob for a task's argument; its bytes are streamed when the batch is stored, not before.
@@ -111,7 +118,7 @@ async def request_lanes(connection: HTTPConnection) -> RequestLanes:
     Raises:
         UsageError: the app has no tasks installed.
     """
-    return RequestLanes(exchange_of(connection.scope))
+    return RequestLanes(exchange_of(connection.scope), connection.scope)
 
 
 Lanes = Annotated[RequestLanes, Depends(request_lanes)]

@@ -142,7 +142,8 @@ class GiveUp(Verdict):
 
     Args:
         reason: why, for the people who run the system.
-        public: the sentence a customer may see, if any.
+        public: the sentence a customer may see, if any: one line of plain text, at most 500 characters; what is
+            longer is clipped, line ends become spaces.
     """
 
     def __init__(self, reason: str, *, public: str | None = None) -> None:

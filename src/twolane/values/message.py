@@ -15,6 +15,8 @@ from twolane.values.blob import BlobRef
 from twolane.values.errors import EnvelopeTooNew, EnvelopeUnreadable
 
 VERSION = 1
+SECRETS = "secrets"
+"""The field that names the arguments whose types are secrets: who shows a message masks them."""
 _ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":"))
 _KNOWN = frozenset(
     [

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from twolane.values.outcome import Failure, Reason
+
+M = TypeVar("M")
 
 
 class State(StrEnum):
@@ -30,6 +32,9 @@ SUMS_KEPT_DAYS = 400
 FINISHED = frozenset({State.DONE, State.CANCELLED, State.DISCARDED})
 """Nothing more becomes of these; their records are pruned."""
 
+ENDED = FINISHED | {State.DEAD}
+"""Nothing more becomes of these by itself: a dead letter waits for a human."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -41,33 +46,8 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """The status of one message. Times are epoch seconds.
-
-    Attributes:
-        id: the message's id.
-        task: the task's name; empty where the body is no envelope.
-        queue: the queue's name.
-        state: one of six.
-        attempt: the number of the attempt that runs or comes next, from 1; of the last one if finished.
-        deliveries: how often it was handed out, crashes and releases included.
-        sent_at: when it was stored.
-        visible_at: when it may be received next, or when the lease of the running delivery ends.
-        started_at: when its last delivery began; None: never yet.
-        finished_at: when it reached a final state or died; None: not yet.
-        done: progress in the task's own unit; None: none reported.
-        total: the whole of it in the same unit; None: not known.
-        cursor: the last checkpoint; None: none.
-        progressed_at: when it was saved.
-        crashes: how many of its deliveries ended with their process.
-        reason: why it is dead; None: it is not.
-        public: the sentence a customer may see about its end.
-        result: what the task returned, as a JSON value; None: nothing kept.
-        cancel_requested: somebody asked for it while it ran.
-        worker: the id of the worker that runs it or ran it last.
-        parent: the id of the message whose task sent this one.
-        unique_key: its uniqueness key, if any.
-    """
+class RecordOf(Generic[M]):
+    """The status of one message, with its times in `M`; values/public_record.py tells what each field is."""
 
     id: str
     task: str
@@ -75,14 +55,14 @@ class Record:
     state: State
     attempt: int
     deliveries: int
-    sent_at: float
-    visible_at: float
-    started_at: float | None = None
-    finished_at: float | None = None
+    sent_at: M
+    visible_at: M
+    started_at: M | None = None
+    finished_at: M | None = None
     done: float | None = None
     total: float | None = None
     cursor: Any = None
-    progressed_at: float | None = None
+    progressed_at: M | None = None
     crashes: int = 0
     reason: Reason | None = None
     public: str | None = None
@@ -93,6 +73,12 @@ class Record:
     unique_key: str | None = None
 
 
+class Record(RecordOf[float]):
+    """The status of one message as it is kept: times are epoch seconds."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A message that is kept and not tried again by itself, with all that is known of its end."""
@@ -100,16 +86,6 @@ class DeadLetter:
     record: Record
     body: str
     attempts: tuple[Attempt, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class OwedAlert:
-    """An alert that has not been accepted by its target yet: which, since when, about which death."""
-
-    number: int
-    owed_at: float
-    tries: int
-    letter: DeadLetter
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +157,10 @@ class QueueStats:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """The whole at one moment; `accepted` also counts what was pruned since."""
+    """The whole at one moment; `accepted` also counts what was pruned since.
+
+    `told_alerts` counts what every target that is served has accepted since there is a queue, `owed_alerts` the rest.
+    """
 
     queues: Mapping[str, QueueStats]
     accepted: int

@@ -21,7 +21,8 @@ class Ticket:
         id: the message's id; in the background lane only a name for the logs.
         task: the task's name.
         lane: which lane it takes.
-        status_url: where its status can be read; None in the background lane and without a status route.
+        status_url: the path where its status can be read; None in the background lane, without a status router,
+            and from `tasks.send`, which knows no request whose app could have one.
     """
 
     id: str

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from twolane.engine.runtime import Runtime
 from twolane.engine.task import Registry, Sendable
 from twolane.wiring.settings import Settings
+
+
+class StatusUrlsLike(Protocol):
+    """Finds where a status can be read."""
+
+    def of(self, scope: Mapping[str, Any], message_id: str) -> str | None:
+        """The path of a message's status, as the request of this ASGI scope would reach it; None: nowhere."""
+        ...
 
 
 class Installed(Protocol):
@@ -18,6 +27,7 @@ class Installed(Protocol):
     """
 
     registry: Registry
+    status_urls: StatusUrlsLike | None
     apps: list[Any]
 
     @property

@@ -10,6 +10,8 @@ from twolane.engine.limits import Limits
 from twolane.engine.runtime import Runtime, Stores
 from twolane.engine.task import Registry
 from twolane.values.errors import SettingsError
+from twolane.values.thresholds import Thresholds
+from twolane.wiring.alert_targets import targets_of
 from twolane.wiring.clock import SystemClock
 from twolane.wiring.settings import Settings
 
@@ -31,6 +33,28 @@ def make_runtime(registry: Registry, settings: Settings, limits: Limits | None =
         new_id=new_id,
         limits=limits or Limits(),
         in_app=settings.worker == "in_app",
+        targets=lambda: targets_of(settings.alerts),
+        thresholds=settings.thresholds if settings.watches else None,
+    )
+
+
+def make_watch(registry: Registry, settings: Settings, thresholds: Thresholds) -> Runtime:
+    """What `twolane watch` holds open: it watches and tells, runs nothing and makes no queue.
+
+    Args:
+        registry: the app's tasks, for what its alerts say; empty: no app is loaded.
+        settings: where things live.
+        thresholds: from when on something is wrong.
+    """
+    return Runtime(
+        registry,
+        SystemClock(),
+        lambda: open_stores(settings, create=False),
+        new_id=new_id,
+        limits=Limits(),
+        in_app=False,
+        targets=lambda: targets_of(settings.alerts),
+        thresholds=thresholds,
     )
 
 
@@ -47,6 +71,7 @@ def open_stores(settings: Settings, *, create: bool = True) -> Stores:
     from twolane.backends.files import FileBlobs
     from twolane.backends.sqlite import SqliteQueue, SqliteRecords
     from twolane.backends.sqlite.place import place_of
+    from twolane.wiring.premises import premises_of
 
     place = place_of(settings.queue, os.environ)
     if place.refused:
@@ -60,4 +85,5 @@ def open_stores(settings: Settings, *, create: bool = True) -> Stores:
         SqliteRecords(settings.queue, clock),
         FileBlobs(settings.blobs, clock=clock),
         address=f"sqlite:///{settings.queue}",
+        premises=premises_of(settings, place),
     )

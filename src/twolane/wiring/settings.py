@@ -6,13 +6,15 @@ The environment wins for where things live (DESIGN.md section 5); a task's polic
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from twolane.values.errors import SettingsError
+from twolane.values.thresholds import Thresholds
+from twolane.wiring.alert_targets import written
 
 WorkerMode = Literal["in_app", "off"]
 _MODES: dict[str, WorkerMode] = {"in_app": "in_app", "off": "off"}
@@ -27,18 +29,26 @@ class Settings:
         blobs: the folder of blobs, absolute.
         worker: whether the API process runs its own worker.
         sources: where each of them comes from, for people.
+        alerts: who is told beside the log; secrets.
+        watches: whether a process with this app takes part in the watch.
+        thresholds: from when on the watch finds something wrong.
     """
 
     queue: Path
     blobs: Path
     worker: WorkerMode
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
+    alerts: tuple[str, ...] = field(default=(), repr=False)
+    watches: bool = True
+    thresholds: Thresholds = field(default_factory=Thresholds)
 
 
 def read_settings(
     *,
     queue: str | None = None,
     worker: str | None = None,
+    alerts: str | Sequence[str] | None = None,
+    watch: Thresholds | Literal["off"] | None = None,
     made_in: str | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
@@ -47,6 +57,8 @@ def read_settings(
     Args:
         queue: the address given in code, such as `sqlite:////var/lib/app/twolane.db`.
         worker: the mode given in code.
+        alerts: the targets given in code.
+        watch: the thresholds given in code, or `off`.
         made_in: the file that makes `Tasks()`, beside whose project the default file lies.
         environment: the process's, unless a test brings its own.
 
@@ -71,7 +83,23 @@ def read_settings(
     )
     if mode is None:
         raise SettingsError(f"{sources['worker']} is in_app or off, nothing else")
-    return Settings(file, blobs, mode, sources)
+    told = written(env.get("TWOLANE_ALERTS") or alerts)
+    sources["alerts"] = (
+        "TWOLANE_ALERTS" if env.get("TWOLANE_ALERTS") else "Tasks(alerts=...)" if alerts else "the default"
+    )
+    watches = _watches(env.get("TWOLANE_WATCH"), watch, sources)
+    thresholds = watch if isinstance(watch, Thresholds) else Thresholds()
+    return Settings(file, blobs, mode, sources, told, watches, thresholds)
+
+
+def _watches(said: str | None, given: Thresholds | Literal["off"] | None, sources: dict[str, str]) -> bool:
+    """Whether a process watches is the environment's to say, from when on something is wrong the code's."""
+    if said not in (None, "", "on", "off"):
+        raise SettingsError("TWOLANE_WATCH is on or off, nothing else")
+    if not (given is None or given == "off" or isinstance(given, Thresholds)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise SettingsError(f'Tasks(watch=...) takes Thresholds or "off", not {given!r}')
+    sources["watches"] = "TWOLANE_WATCH" if said else "Tasks(watch=...)" if given else "the default"
+    return (said or given) != "off"
 
 
 def default_file(made_in: str | None) -> Path:

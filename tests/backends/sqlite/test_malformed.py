@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.backends.sqlite.house import House
-from twolane.contracts.queue import Reap, TakeAlerts
+from twolane.contracts.queue import Reap
 from twolane.values.outcome import Reason
 from twolane.values.record import State
 
@@ -44,7 +44,8 @@ def test_an_odd_row_harms_nobody(house: House, change: str) -> None:
     house.receive()
     house.records.stats()
     house.records.list_dead()
-    house.do(TakeAlerts(10))
+    house.records.owed(0, whole=10)
+    house.records.dead_groups()
 
     odd_id = odd.decode("utf-8", "replace")
     assert "m1" in received

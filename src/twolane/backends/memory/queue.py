@@ -7,21 +7,22 @@ process (capability `durable`).
 
 from __future__ import annotations
 
-import json
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from twolane.backends.memory.records import Alert, MemoryRecords, Row, pending_twin
+from twolane.backends.memory.records import Row, as_json, pending_twin
+from twolane.backends.memory.watching import MemoryWatch
+from twolane.contracts import outbox as o
 from twolane.contracts import queue as q
 from twolane.contracts.clock import Clock
 from twolane.values.body import check_body
 from twolane.values.errors import SendRefused
-from twolane.values.outcome import Failure, Reason
+from twolane.values.outcome import Reason
 from twolane.values.policy import MAX_CRASHES, MAX_PAUSE_S
-from twolane.values.record import DAY_S, FINISHED, SUMS_KEPT_DAYS, OwedAlert, Record, State
+from twolane.values.record import FINISHED, Record, State
 
 _SETTLING = (
     q.AckDelivery,
@@ -34,7 +35,7 @@ _SETTLING = (
 _BY_ID = (q.CancelMessage, q.Redrive, q.Discard)
 
 
-class MemoryQueue(MemoryRecords):
+class MemoryQueue(MemoryWatch):
     """Queue and Records (contracts) in memory.
 
     Args:
@@ -52,7 +53,6 @@ class MemoryQueue(MemoryRecords):
         self._numbers = count(1)
         self._listeners: dict[int, Callable[[], None]] = {}
         self._woken = False
-        self._alert_numbers = count(1)
         self._verbs: dict[type[q.Entry[Any]], Callable[[Any], Any]] = {
             q.Send: lambda entry: self._send(entry.messages),
             q.Receive: self._receive,
@@ -63,9 +63,12 @@ class MemoryQueue(MemoryRecords):
             q.Register: self._register,
             q.Unregister: self._unregister,
             q.Reap: self._reap,
-            q.TakeAlerts: self._take_alerts,
-            q.MarkTold: self._mark_told,
+            o.OweNotice: self._owe_notice,
+            o.RegisterTargets: self._register_targets,
+            o.SaveTarget: self._save_target,
+            o.Act: self._act,
             q.Prune: self._prune,
+            **self._watch_verbs(),
         }
 
     # The queue
@@ -115,8 +118,7 @@ class MemoryQueue(MemoryRecords):
         names = dict(self._aliases)
         answers = tuple(self._admit(message, fresh, names) for message in messages)
         self._rows |= fresh
-        for row in fresh.values():
-            self._sum(row, sent=1, sent_bytes=row.message.size_bytes or len(row.message.body))
+        self._sums.note_sent([row.message for row in fresh.values()])
         self._aliases = names
         return answers
 
@@ -215,7 +217,7 @@ class MemoryQueue(MemoryRecords):
         row = self._held(entry.receipt)
         if row is None:
             return q.Holding(held=False)
-        cursor = _as_json(entry.cursor)
+        cursor = as_json(entry.cursor)
         cleared = row.suspect and cursor != row.record.cursor  # a suspect's cursor is that of its last crash
         row.suspect = row.suspect and not cleared
         row.change(cursor=cursor, done=entry.done, total=entry.total, progressed_at=self._now())
@@ -248,13 +250,13 @@ class MemoryQueue(MemoryRecords):
 
     def _ack(self, row: Row, entry: q.AckDelivery) -> None:
         before, receipt = row.record, row.receipt
-        self._end(row, State.DONE, result=_as_json(entry.result))
+        self._end(row, State.DONE, result=as_json(entry.result))
         try:
             self._send(entry.sends)
         except SendRefused:
             row.record, row.receipt = before, receipt
             raise
-        self._sum(row, done=1, run_s=max(0.0, self._now() - (before.started_at or self._now())))
+        self._count(row, done=True, run_s=self._now() - (before.started_at or self._now()))
 
     def _pause(self, row: Row, asked_s: float, *, charge: bool = False) -> q.Settled:
         after_s = min(max(asked_s, 0.0), MAX_PAUSE_S)
@@ -275,12 +277,8 @@ class MemoryQueue(MemoryRecords):
 
     def _bury(self, row: Row, reason: Reason, public: str | None = None) -> None:
         self._end(row, State.DEAD, reason=reason, public=public)
-        self._sum(row, dead=1)
-        self._alerts.append(Alert(next(self._alert_numbers), self._now(), row))
-
-    def _note(self, row: Row, outcome: str, failure: Failure) -> None:
-        row.note(outcome, failure)
-        self._sum(row, failed=1, run_s=max(0.0, failure.ended_at - failure.started_at))
+        self._sums.add(row.record.task, dead=1)
+        self._owe_death(row, reason)
 
     # By id, by a human
 
@@ -348,7 +346,8 @@ class MemoryQueue(MemoryRecords):
         """Suspect from now on; charged only if it ran alone and got no further."""
         guilty, row.suspect = row.suspect, True
         row.change(crashes=row.record.crashes + 1)
-        self._note(row, "crashed", self._failure(row, "ProcessDied", "the process that ran it died"))
+        text = f"the process of worker {row.record.worker} died during this attempt"
+        self._note_lost(row, "crashed", "ProcessDied", text)
         if row.record.crashes >= MAX_CRASHES:
             self._bury(row, Reason.CRASHED)
         elif guilty:
@@ -358,9 +357,8 @@ class MemoryQueue(MemoryRecords):
 
     def _after_expiry(self, row: Row) -> None:
         """L3."""
-        self._note(
-            row, "lease_expired", self._failure(row, "LeaseExpired", "its lease ended before it was settled")
-        )
+        text = "the lease ran out before the delivery was settled"
+        self._note_lost(row, "lease_expired", "LeaseExpired", text)
         self._charge(row, Reason.USED_UP)
 
     def _charge(self, row: Row, reason: Reason) -> None:
@@ -369,39 +367,27 @@ class MemoryQueue(MemoryRecords):
         else:
             self._back(row, charge=True)
 
-    def _failure(self, row: Row, error_type: str, message: str) -> Failure:
-        now = self._now()
-        return Failure(error_type, message, started_at=row.record.started_at or now, ended_at=now)
-
     # Alerts and pruning
 
-    def _take_alerts(self, entry: q.TakeAlerts) -> tuple[OwedAlert, ...]:
-        now = self._now()
-        due = [each for each in self._alerts if not each.told and each.hidden_until <= now][: entry.limit]
-        for alert in due:
-            alert.tries += 1
-            alert.hidden_until = now + entry.lease_s
-        return tuple(OwedAlert(each.number, each.owed_at, each.tries, each.row.letter()) for each in due)
-
-    def _mark_told(self, entry: q.MarkTold) -> None:
-        for alert in self._alerts:
-            alert.told = alert.told or alert.number in entry.numbers
+    def _act(self, entry: o.Act) -> tuple[Any, ...]:
+        answers: list[Any] = []
+        done = 0
+        for each in entry.entries:
+            was_dead = self._is_dead(each.id)
+            answers.append(self._carry_out(each))
+            done += was_dead and answers[-1] in (State.WAITING, State.DISCARDED)
+        self._write_down(entry.action, done)
+        return tuple(answers)
 
     def _prune(self, entry: q.Prune) -> int:
-        until = self._now() - entry.keep_s
-        owed = {alert.row.record.id for alert in self._alerts if not alert.told}
+        until, told = self._now() - entry.keep_s, self._told_by_all()
+        owed = {alert.row.record.id for alert in self._alerts if alert.row and alert.number > told}
         finished = [row.record for row in self._rows.values() if row.record.state in FINISHED]
         old = [each for each in finished if (each.finished_at or 0.0) <= until and each.id not in owed]
         for record in old[: entry.limit]:
             del self._rows[record.id]
             self._aliases = {alias: name for alias, name in self._aliases.items() if name != record.id}
             self._pruned[record.state] += 1
-        first = int(self._now() // DAY_S) - SUMS_KEPT_DAYS
-        self._sums = {key: summed for key, summed in self._sums.items() if summed.day >= first}
-        self._alerts = [alert for alert in self._alerts if alert.row.record.id in self._rows]
+        self._alerts = [alert for alert in self._alerts if alert.number > told or alert.owed_at > until]
+        self._forget_old()
         return len(old[: entry.limit])
-
-
-def _as_json(value: Any) -> Any:
-    """What JSON makes of it, as in a queue that stores text."""
-    return json.loads(json.dumps(value, allow_nan=False))

@@ -70,6 +70,12 @@ def discard(tx: Transaction, entry: Discard) -> State | None:
     return State.DISCARDED
 
 
+def state_of(tx: Transaction, message_id: str) -> State | None:
+    """The state of a message now; None: there is none."""
+    found = _find(tx, message_id)
+    return None if found is None else found[1]
+
+
 def _refuse_twin(tx: Transaction, seq: int, message_id: str) -> None:
     twin = tx.connection.execute(
         """

@@ -23,15 +23,18 @@ from pathlib import Path
 from typing import Any
 
 from twolane.backends.sqlite import (
+    actions,
     alerts,
     holding,
     letters,
     pruning,
+    rates,
     reaping,
     receiving,
     sends,
     settling,
     sums,
+    watching,
     workers,
 )
 from twolane.backends.sqlite.connection import explain
@@ -43,6 +46,7 @@ from twolane.backends.sqlite.records import next_visible_at
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.backends.sqlite.wake import Listener, Notifier
 from twolane.backends.sqlite.writer import Writer
+from twolane.contracts import outbox, watch
 from twolane.contracts import queue as contract
 from twolane.contracts.clock import Clock
 from twolane.values.errors import QueueError, QueueMissing, SendRefused, TwolaneError
@@ -68,9 +72,14 @@ _ROOMS: dict[type[Any], Callable[[Transaction, Any], Any]] = {
     contract.Register: workers.register,
     contract.Unregister: workers.unregister,
     contract.Reap: reaping.reap,
-    contract.TakeAlerts: alerts.take_alerts,
-    contract.MarkTold: alerts.mark_told,
+    outbox.OweNotice: alerts.owe_notice,
+    outbox.RegisterTargets: alerts.register_targets,
+    outbox.SaveTarget: alerts.save_target,
+    outbox.Act: actions.act,
     contract.Prune: pruning.prune,
+    watch.LeadWatch: watching.lead_watch,
+    watch.ObserveConditions: watching.observe_conditions,
+    watch.Probe: watching.probe,
 }
 _ROOMS_FOR_MANY: dict[type[Any], Callable[[Transaction, list[Any]], Sequence[Any]]] = {
     contract.Send: sends.send_all,
@@ -139,7 +148,9 @@ class SqliteQueue:
                     answers = self._committed(tx, carry_out, counting=counting)
                     break
                 except _Uncounted as uncounted:
-                    _logger.warning("%s: the daily sums lack a flush: %s", self.path, uncounted)
+                    _logger.warning(
+                        "%s: the daily sums and failure rates lack a flush: %s", self.path, uncounted
+                    )
                     counting = False
                 except _Objection:
                     carry_out = partial(self._one_by_one, entries, refused)
@@ -204,7 +215,7 @@ class SqliteQueue:
         try:
             answers = carry_out(tx)
             if counting:
-                _add_sums(tx)
+                _add_counts(tx)
         except (_Objection, _Uncounted):
             self._writer.roll_back()
             raise
@@ -274,15 +285,16 @@ def _together(entries: Sequence[contract.Entry[Any]], tx: Transaction) -> list[A
     return answers
 
 
-def _add_sums(tx: Transaction) -> None:
+def _add_counts(tx: Transaction) -> None:
     try:
         sums.add(tx)
+        rates.add(tx)
     except sqlite3.Error as error:
         raise _Uncounted(str(error)) from error
 
 
 class _Uncounted(Exception):
-    """The daily sums cannot be written: all goes again without them, since a count is worth no message."""
+    """Sums or rates cannot be written: all goes again without them, since a count is worth no message."""
 
 
 class _Objection(Exception):

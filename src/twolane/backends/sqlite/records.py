@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
 
-from twolane.backends.sqlite import rows, sums
+from twolane.backends.sqlite import alerts, finding, rows, sums
 from twolane.backends.sqlite.liveness import Liveness
 from twolane.backends.sqlite.readers import Readers
 from twolane.backends.sqlite.receiving import WAITING_NAMES
+from twolane.backends.sqlite.watching import snapshot, watch_state
 from twolane.backends.sqlite.workers import listed_workers
 from twolane.contracts.clock import Clock
-from twolane.values.record import DailySum, DeadLetter, QueueStats, Record, State, Stats
+from twolane.values.condition import WatchState
+from twolane.values.letters import ALL, Action, DeadGroup, Matching
+from twolane.values.record import Attempt, DailySum, DeadLetter, QueueStats, Record, State, Stats
+from twolane.values.snapshot import Snapshot
+from twolane.values.telling import Owed, Telling
 
 NEXT_VISIBLE = f"""
     {WAITING_NAMES}
@@ -28,13 +34,6 @@ NEXT_VISIBLE = f"""
     WHERE names.task IS NOT NULL
 """  # noqa: S608
 """When the next hidden message of these queues becomes visible: two seeks a task name."""
-
-LIST_DEAD = """
-    SELECT seq FROM messages
-    WHERE state = 'dead' AND finished_at IS NOT NULL AND task = coalesce(:task, task)
-    ORDER BY finished_at DESC, seq DESC LIMIT :limit
-"""
-DEAD_IDS = "SELECT id FROM messages WHERE state = 'dead' AND (? IS NULL OR task = ?)"
 
 OLDEST = "SELECT sent_at FROM messages WHERE state = 'waiting' AND queue = ? AND visible_at <= ? ORDER BY sent_at LIMIT 1"
 NOT_UNDERSTOOD = (
@@ -60,24 +59,45 @@ class SqliteRecords:
         """The record of one message."""
         return self._readers.read(lambda connection: rows.find_record(connection, message_id))
 
+    def get_many(self, message_ids: Collection[str]) -> dict[str, Record]:
+        """The records of these messages by their own ids."""
+        return self._readers.read(lambda connection: rows.find_records(connection, message_ids))
+
     def body(self, message_id: str) -> str | None:
         """The stored body of one message."""
         return self._readers.read(partial(_body, message_id))
 
-    def list_dead(self, *, task: str | None = None, limit: int = 100) -> list[DeadLetter]:
+    def list_dead(self, which: Matching = ALL, *, limit: int = 100) -> list[DeadLetter]:
         """Dead letters, the newest first."""
-        return self._readers.read(partial(_letters, LIST_DEAD, {"task": task, "limit": max(0, limit)}))
+        return self._readers.read(lambda connection: finding.listed(connection, which, limit))
 
-    def dead_ids(self, *, task: str | None = None) -> list[str]:
-        """The ids of all dead letters."""
-        return self._readers.read(
-            lambda connection: [found for (found,) in connection.execute(DEAD_IDS, (task, task))]
-        )
+    def dead_ids(self, which: Matching = ALL) -> list[str]:
+        """The ids of dead letters."""
+        return self._readers.read(lambda connection: finding.ids(connection, which))
+
+    def dead_groups(self, which: Matching = ALL, *, limit: int = 100) -> list[DeadGroup]:
+        """Dead letters by kind, the most frequent first."""
+        return self._readers.read(lambda connection: finding.groups(connection, which, limit))
+
+    def actions(self, *, limit: int = 100) -> list[Action]:
+        """What people did about dead letters, the newest first."""
+        return self._readers.read(lambda connection: finding.actions(connection, limit))
+
+    def telling(self) -> Telling:
+        """How far each target has been told."""
+        return self._readers.read(alerts.telling)
+
+    def owed(self, after: int, *, whole: int = 0) -> Owed:
+        """The alerts beyond a number, by kind, and the first `whole` of them whole."""
+        return self._readers.read(lambda connection: alerts.owed(connection, after, whole))
 
     def dead_letter(self, message_id: str) -> DeadLetter | None:
         """One dead letter with every attempt."""
-        statement = "SELECT seq FROM messages WHERE id = :id AND state = 'dead'"
-        return next(iter(self._readers.read(partial(_letters, statement, {"id": message_id}))), None)
+        return self._readers.read(partial(_dead_letter, message_id))
+
+    def attempts(self, message_id: str) -> tuple[Attempt, ...]:
+        """The attempts of one message that did not succeed."""
+        return self._readers.read(lambda connection: rows.attempts(connection, message_id))
 
     def stats(self) -> Stats:
         """Counts, workers alive, alerts; no scan, however many messages."""
@@ -91,6 +111,14 @@ class SqliteRecords:
         """Keys of the blobs that a kept message names."""
         return self._readers.read(_blobs)
 
+    def snapshot(self) -> Snapshot:
+        """What the watch looks at; a constant number of statements, however many messages."""
+        return self._readers.read(lambda connection: snapshot(connection, self._clock.now(), self._liveness))
+
+    def watch_state(self) -> WatchState:
+        """What the watch knows."""
+        return self._readers.read(watch_state)
+
     def close(self) -> None:
         """Close the connections; the next read opens others."""
         self._readers.close()
@@ -103,9 +131,7 @@ class SqliteRecords:
                 kept.setdefault(queue, dict.fromkeys(State, 0))[State(state)] = count
             if gone:
                 pruned[State(state)] = pruned.get(State(state), 0) + gone
-        owed, told = connection.execute(
-            "SELECT count(*) - count(told_at), count(told_at) FROM alerts"
-        ).fetchone()
+        telling = alerts.telling(connection)
         return Stats(
             queues={queue: self._queue_stats(connection, queue, counts) for queue, counts in kept.items()},
             accepted=sum(sum(counts.values()) for counts in kept.values()) + sum(pruned.values()),
@@ -113,8 +139,8 @@ class SqliteRecords:
             workers=tuple(
                 [worker for worker in listed_workers(connection) if self._liveness.lives(worker.id)]
             ),
-            owed_alerts=owed,
-            told_alerts=told,
+            owed_alerts=telling.last - telling.told,
+            told_alerts=telling.told,
         )
 
     def _queue_stats(
@@ -139,11 +165,11 @@ def _body(message_id: str, connection: sqlite3.Connection) -> str | None:
     return row[0] if row else None
 
 
-def _letters(
-    statement: str, parameters: dict[str, object], connection: sqlite3.Connection
-) -> list[DeadLetter]:
-    found = connection.execute(statement, parameters).fetchall()
-    return [rows.letter(connection, seq) for (seq,) in found]
+def _dead_letter(message_id: str, connection: sqlite3.Connection) -> DeadLetter | None:
+    found = connection.execute(
+        "SELECT seq FROM messages WHERE id = ? AND state = 'dead'", (message_id,)
+    ).fetchone()
+    return found and rows.letter(connection, found[0])
 
 
 def _blobs(connection: sqlite3.Connection) -> AbstractSet[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Collection
 from typing import Any
 
 from twolane.contracts.queue import Checkpoint
@@ -16,6 +17,7 @@ _RECORD = """
         parent, unique_key
     FROM messages
 """
+FIND_MANY = f"{_RECORD} WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608  (a constant)
 
 
 def find_record(connection: sqlite3.Connection, message_id: str) -> Record | None:
@@ -30,22 +32,34 @@ def find_record(connection: sqlite3.Connection, message_id: str) -> Record | Non
     return None if row is None else _record(row)
 
 
+def find_records(connection: sqlite3.Connection, message_ids: Collection[str]) -> dict[str, Record]:
+    """The records of these messages by their own ids."""
+    found = connection.execute(FIND_MANY, (json.dumps(list(message_ids)),))
+    return {record.id: record for record in map(_record, found)}
+
+
 def letter(connection: sqlite3.Connection, seq: int) -> DeadLetter:
     """One message as a dead letter: its record, its body (empty if discarded), its attempts."""
     row = connection.execute(f"{_RECORD} WHERE seq = ?", (seq,)).fetchone()
     body = connection.execute("SELECT body FROM bodies WHERE seq = ?", (seq,)).fetchone()
-    attempts = connection.execute(
+    return DeadLetter(_record(row), body[0] if body else "", _attempts(connection, seq))
+
+
+def attempts(connection: sqlite3.Connection, message_id: str) -> tuple[Attempt, ...]:
+    """The attempts of one message that did not succeed."""
+    found = connection.execute("SELECT seq FROM messages WHERE id = ?", (message_id,)).fetchone()
+    return _attempts(connection, found[0]) if found else ()
+
+
+def _attempts(connection: sqlite3.Connection, seq: int) -> tuple[Attempt, ...]:
+    found = connection.execute(
         """
         SELECT number, outcome, error_type, message, traceback, started_at, ended_at
         FROM attempts WHERE seq = ? ORDER BY entry
         """,
         (seq,),
     )
-    return DeadLetter(
-        _record(row),
-        body[0] if body else "",
-        tuple(Attempt(number, outcome, Failure(*failure)) for number, outcome, *failure in attempts),
-    )
+    return tuple(Attempt(number, outcome, Failure(*failure)) for number, outcome, *failure in found)
 
 
 def checkpoint_of(
@@ -97,7 +111,7 @@ def _record(row: tuple[Any, ...]) -> Record:
         cursor=from_json(cursor),
         progressed_at=progressed_at,
         crashes=crashes,
-        reason=_reason(reason),
+        reason=reason_of(reason),
         public=public,
         result=from_json(result),
         cancel_requested=bool(cancel_requested),
@@ -107,7 +121,8 @@ def _record(row: tuple[Any, ...]) -> Record:
     )
 
 
-def _reason(text: str | None) -> Reason | None:
+def reason_of(text: str | None) -> Reason | None:
+    """A stored reason; None: there is none."""
     if text is None:
         return None
     try:

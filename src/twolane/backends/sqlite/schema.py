@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twolane.values.errors import QueueDamaged, QueueError, QueueMissing, QueueTooNew
+from twolane.values.fingerprint import fingerprint, headline
+from twolane.values.outcome import Failure
 
 APPLICATION_ID = 0x326C616E  # "2lan": `file` and other programs can tell whose database it is
 _STRICT = "STRICT" if sqlite3.sqlite_version_info >= (3, 37) else ""
@@ -156,6 +158,105 @@ _FIRST = (
     """,
 )
 
+_TELLING = (
+    "ALTER TABLE messages ADD COLUMN fingerprint TEXT",
+    "ALTER TABLE messages ADD COLUMN error TEXT",
+    """
+    UPDATE messages SET
+        fingerprint = coalesce((
+            SELECT fingerprint(messages.task, error_type, message, traceback) FROM attempts
+            WHERE attempts.seq = messages.seq ORDER BY entry DESC LIMIT 1
+        ), fingerprint(task, NULL, '', '')),
+        error = coalesce((
+            SELECT headline(error_type, message) FROM attempts
+            WHERE attempts.seq = messages.seq ORDER BY entry DESC LIMIT 1
+        ), '')
+    WHERE state = 'dead'
+    """,
+    "CREATE INDEX dead_kinds ON messages (state, task, fingerprint, finished_at) WHERE state = 'dead'",
+    f"""
+    CREATE TABLE outbox (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        owed_at REAL NOT NULL,
+        fingerprint TEXT NOT NULL,
+        title TEXT NOT NULL,
+        body TEXT NOT NULL DEFAULT '',
+        seq INTEGER REFERENCES messages (seq) ON DELETE CASCADE,
+        task TEXT NOT NULL DEFAULT '',
+        reason TEXT
+    ) {_STRICT}
+    """,
+    """
+    INSERT INTO outbox (owed_at, fingerprint, title, seq, task, reason)
+        SELECT owed_at, coalesce(fingerprint, ''), coalesce(error, ''), seq, task, coalesce(reason, '')
+        FROM alerts JOIN messages USING (seq) WHERE told_at IS NULL ORDER BY number
+    """,
+    "DROP TABLE alerts",
+    "CREATE INDEX outbox_of ON outbox (seq) WHERE seq IS NOT NULL",
+    f"""
+    CREATE TABLE targets (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        added_at REAL NOT NULL,
+        seen_at REAL NOT NULL,
+        version INTEGER NOT NULL DEFAULT 0,
+        leased_until REAL NOT NULL DEFAULT 0,
+        told_to INTEGER NOT NULL,
+        state TEXT NOT NULL DEFAULT '{{}}'
+    ) {_STRICT_AND} WITHOUT ROWID
+    """,
+    f"""
+    CREATE TABLE actions (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        who TEXT NOT NULL,
+        what TEXT NOT NULL,
+        which TEXT NOT NULL,
+        at REAL NOT NULL,
+        count INTEGER NOT NULL
+    ) {_STRICT}
+    """,
+)
+"""Alerts for several targets; dead letters by kind; what people did about them."""
+
+_WATCH = (
+    f"""
+    CREATE TABLE watch (
+        number INTEGER PRIMARY KEY CHECK (number = 1),
+        leader TEXT NOT NULL,
+        renewed_at REAL NOT NULL,
+        until REAL NOT NULL,
+        looked_at REAL,
+        probed_at REAL
+    ) {_STRICT}
+    """,
+    "INSERT INTO watch VALUES (1, '', 0, 0, NULL, NULL)",
+    f"""
+    CREATE TABLE conditions (
+        name TEXT NOT NULL PRIMARY KEY,
+        kind TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        phase TEXT NOT NULL CHECK (phase IN ('pending', 'holding', 'ended')),
+        since REAL NOT NULL,
+        title TEXT NOT NULL,
+        told_at REAL,
+        clear_since REAL,
+        times INTEGER NOT NULL,
+        level REAL
+    ) {_STRICT_AND} WITHOUT ROWID
+    """,
+    f"""
+    CREATE TABLE rates (
+        bucket INTEGER NOT NULL,
+        task TEXT NOT NULL,
+        done INTEGER NOT NULL DEFAULT 0,
+        failed INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (task, bucket)
+    ) {_STRICT_AND} WITHOUT ROWID
+    """,
+)
+"""Who leads the watch, what it knows, and how the attempts of each task ended lately."""
+
 _SUMMING = (
     f"""
     CREATE TABLE daily_sums (
@@ -171,8 +272,9 @@ _SUMMING = (
     ) {_STRICT_AND} WITHOUT ROWID
     """,
 )
+"""What each task did on each day."""
 
-MIGRATIONS: tuple[Sequence[str], ...] = (_FIRST, _SUMMING)
+MIGRATIONS: tuple[Sequence[str], ...] = (_FIRST, (*_TELLING, *_WATCH), _SUMMING)
 """What leads from version n to n + 1, at index n. A released one never changes: a new one is added."""
 
 
@@ -206,6 +308,8 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     version = version_of(connection, path)
     if version == len(MIGRATIONS):
         return
+    connection.create_function("fingerprint", 4, _fingerprint, deterministic=True)
+    connection.create_function("headline", 2, _headline, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     try:
         for step in MIGRATIONS[version:]:
@@ -218,6 +322,14 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _fingerprint(task: str, error_type: str | None, message: str, traceback: str) -> str:
+    return fingerprint(task, None if error_type is None else Failure(error_type, message, traceback))
+
+
+def _headline(error_type: str, message: str) -> str:
+    return headline(Failure(error_type, message))
 
 
 def require_current(connection: sqlite3.Connection, path: Path) -> None:

@@ -59,10 +59,11 @@ def ack_all(tx: Transaction, entries: Sequence[AckDelivery]) -> list[Settled]:
     if acked.rowcount < len(entries):
         raise LookupError("a receipt is stale")
     sums.note_done(tx, seqs)
-    for entry in entries:
+    for entry, seq in zip(entries, seqs, strict=True):
         if entry.result is not None:
-            result, seq = to_json(entry.result), seq_of(entry.receipt)
-            tx.connection.execute("UPDATE messages SET result = ? WHERE seq = ?", (result, seq))
+            tx.connection.execute(
+                "UPDATE messages SET result = ? WHERE seq = ?", (to_json(entry.result), seq)
+            )
         store(tx, entry.sends)
     return [_HELD] * len(entries)
 

@@ -1,6 +1,7 @@
 """Daily sums: gathered while a flush is carried out, added to the tables once at its end, a row a task.
 
 They tell what tasks cost (`twolane price`), so an attempt and a message are in them exactly when their flush is.
+What is gathered here is what the failure rates (`rates`) count too.
 """
 
 from __future__ import annotations
@@ -71,9 +72,9 @@ def note_failed(tx: Transaction, seq: int, run_s: float) -> None:
     noted.run_s += max(0.0, run_s)
 
 
-def note_dead(tx: Transaction, seq: int) -> None:
-    """This message died."""
-    _of(tx, _task(tx, seq)).dead += 1
+def note_dead(tx: Transaction, task: str) -> None:
+    """A message of this task died."""
+    _of(tx, task).dead += 1
 
 
 def copied(sums: Mapping[str, Sum]) -> dict[str, Sum]:

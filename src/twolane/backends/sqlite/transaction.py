@@ -23,7 +23,7 @@ class Transaction:
         max_body_bytes: the limit of a body.
         made_visible: a message may have become visible: listeners are told after the commit.
         after_commit: called when the commit stands, still under the write lock.
-        sums: by task, what is to be added to the daily sums at the end.
+        sums: by task, what is to be added to the daily sums and failure rates at the end.
     """
 
     connection: sqlite3.Connection

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from twolane.backends.sqlite import sums
 from twolane.backends.sqlite.transaction import Transaction
+from twolane.values.fingerprint import fingerprint, headline
 from twolane.values.outcome import Failure, Reason
 
 _MAX_DIGITS = 18  # of what surely fits a row number
@@ -48,20 +49,30 @@ def give_back(
 
 def bury(tx: Transaction, seq: int, reason: Reason, public: str | None = None) -> None:
     """Make a message a dead letter, and owe an alert from the same moment."""
+    (task,) = tx.connection.execute("SELECT task FROM messages WHERE seq = ?", (seq,)).fetchone()
+    last = tx.connection.execute(
+        "SELECT error_type, message, traceback FROM attempts WHERE seq = ? ORDER BY entry DESC LIMIT 1",
+        (seq,),
+    ).fetchone()
+    failure = last and Failure(*last)
+    kind, error = fingerprint(task, failure), headline(failure)
     tx.connection.execute(
         """
         UPDATE messages SET state = 'dead', reason = ?, public = ?, finished_at = ?, receipt = NULL,
-            alone = 0, attempt = min(attempt, max_attempts)
+            alone = 0, attempt = min(attempt, max_attempts), fingerprint = ?, error = ?
         WHERE seq = ?
         """,
-        (reason.value, None if public is None else storable(public), tx.now, seq),
+        (reason.value, None if public is None else storable(public), tx.now, kind, error, seq),
     )
-    tx.connection.execute("INSERT INTO alerts (seq, owed_at) VALUES (?, ?)", (seq, tx.now))
-    sums.note_dead(tx, seq)
+    tx.connection.execute(
+        "INSERT INTO outbox (seq, owed_at, fingerprint, title, task, reason) VALUES (?, ?, ?, ?, ?, ?)",
+        (seq, tx.now, kind, error, task, reason.value),
+    )
+    sums.note_dead(tx, task)
 
 
 def note_attempt(tx: Transaction, seq: int, outcome: str, failure: Failure) -> None:
-    """Keep what went wrong in the present attempt."""
+    """Keep what went wrong in the present attempt, and count it."""
     tx.connection.execute(
         """
         INSERT INTO attempts (seq, number, outcome, error_type, message, traceback, started_at, ended_at)

@@ -22,7 +22,7 @@ EXPECTED_DEATHS = (
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """A SIGKILL to the worker: after which row, how many rows had been stored, and from which it went on."""
+    """A SIGKILL to the worker: after which row, how many rows had been stored, and at which it was resumed."""
 
     pid: int
     row: int
@@ -76,6 +76,7 @@ class Outcome:
         alerts: how many alerts have gone.
         subscribed: how many have subscribed.
         welcomed: how many welcome mails were sent.
+        shown_rows: how many rows the customer was told are done.
     """
 
     count: RowCount
@@ -87,6 +88,7 @@ class Outcome:
     alerts: int
     subscribed: int
     welcomed: int
+    shown_rows: int
 
     @property
     def lost(self) -> int:
@@ -107,6 +109,8 @@ def problems(outcome: Outcome, kills: int) -> list[str]:
         found.append(f"the rejected rows are not the bad ones: look at the lines {wrong}")
     if outcome.lost:
         found.append(f"{outcome.lost:,} rows or messages are lost")
+    if outcome.shown_rows != count.in_file:
+        found.append(f"the customer was told of {outcome.shown_rows:,} rows, the file has {count.in_file:,}")
     if outcome.states.get(outcome.import_id) != "done":
         found.append(f"the import is {outcome.states.get(outcome.import_id)}, not done")
     if len(outcome.kills) != kills:

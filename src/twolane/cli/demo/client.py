@@ -1,4 +1,4 @@
-"""HTTP as a customer speaks it: a form, a file in constant memory, a status. Standard library only."""
+"""HTTP as a customer's program speaks it: a form, a file in constant memory, progress. Standard library only."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import http.client
 import json
 import uuid
 from collections.abc import Iterator
+from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -17,10 +18,15 @@ TIMEOUT_S = 30.0
 
 
 class Client:
-    """Speaks to the app on this machine."""
+    """Speaks to the app on this machine, as one customer: it keeps the cookies it is given."""
 
     def __init__(self, port: int) -> None:
         self._port = port
+        self._cookies = SimpleCookie()
+
+    def get(self, path: str) -> Any:
+        """Ask for JSON."""
+        return self._ask("GET", path, b"", {})
 
     def post_form(self, path: str, **fields: str) -> Any:
         """Post a form."""
@@ -44,9 +50,11 @@ class Client:
     def _ask(self, method: str, path: str, body: bytes | Iterator[bytes], headers: dict[str, str]) -> Any:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT_S)
         try:
-            connection.request(method, path, body, headers)
+            connection.request(method, path, body, headers | self._cookie_header())
             response = connection.getresponse()
             answer = response.read()
+            for cookie in response.headers.get_all("Set-Cookie", ()):
+                self._cookies.load(cookie)
         except (OSError, http.client.HTTPException) as error:
             raise DemoFailed(f"{method} {path} got no answer: {error!r}") from error
         finally:
@@ -55,6 +63,10 @@ class Client:
             said = answer.decode(errors="replace")
             raise DemoFailed(f"the app answered {method} {path} with {response.status}: {said}")
         return json.loads(answer) if answer else None
+
+    def _cookie_header(self) -> dict[str, str]:
+        cookies = "; ".join(f"{each.key}={each.coded_value}" for each in self._cookies.values())
+        return {"Cookie": cookies} if cookies else {}
 
 
 def _pieces(head: bytes, file: Path, tail: bytes) -> Iterator[bytes]:

@@ -16,6 +16,8 @@ SIZE_BYTES = 10_000_000
 BAD_ROWS = 40
 FLIGHTS_A_DAY = 900
 CANCELLED = 0.02
+BEYOND_ASCII = 0.02
+"""So many rows have letters that say that the file is UTF-8: else a stray byte is no error but another encoding."""
 
 _REAL_FILE = Path("shared/data/flights-10mb.csv.gz")
 _HEADER = (
@@ -110,9 +112,10 @@ def _row(index: int, chance: random.Random) -> bytes:
     late, scheduled = chance.randrange(-9, 20), hour * 100 + minute
     arrival = (hour + minutes // 60) * 100 + minute
     departed = f"{scheduled},{scheduled},{late}" if chance.random() > CANCELLED else f"NA,{scheduled},NA"
+    tail = "Ñ" if chance.random() < BEYOND_ASCII else "N"
     return (
         f"{day.year},{day.month},{day.day},{departed},{arrival},{arrival},{late},{chance.choice(_CARRIERS)},"
-        f"{number + 1},N{chance.randrange(100, 999)}TL,{chance.choice(_ORIGINS)},{chance.choice(_DESTINATIONS)},"
+        f"{number + 1},{tail}{chance.randrange(100, 999)}TL,{chance.choice(_ORIGINS)},{chance.choice(_DESTINATIONS)},"
         f"{minutes},{minutes * 7},{hour},{minute},{day.isoformat()}T{hour:02}:00:00Z"
     ).encode()
 

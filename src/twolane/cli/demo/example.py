@@ -9,7 +9,7 @@ import twolane
 from twolane.values.errors import SettingsError
 
 TARGET = "app.main:app"
-_NEEDED = {"uvicorn": "uvicorn", "python_multipart": "python-multipart"}
+_NEEDED = {"jinja2": "jinja2", "uvicorn": "uvicorn", "python_multipart": "python-multipart"}
 
 
 def example_folder() -> Path:

@@ -1,27 +1,26 @@
-"""What a person sees: a line for each turn of the story, a progress bar, and at the end the accounts."""
+"""What a person sees: a line for each turn of the story, the import's page in two lines, at the end the accounts."""
 
 from __future__ import annotations
 
 import json
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from textwrap import shorten
 from typing import Any, Self
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from twolane.cli.demo.accounts import Outcome
 from twolane.cli.demo.data import CsvFile
+
+LOOK_EVERY_S = 0.1
 
 
 class Report:
@@ -30,22 +29,25 @@ class Report:
     def __init__(self, *, quiet: bool) -> None:
         self.quiet = quiet
         self.console = Console(quiet=quiet, highlight=False)
-        columns = (
-            TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), DownloadColumn(), TimeElapsedColumn()
-        )  # fmt: skip
-        self._progress = Progress(*columns, console=self.console, disable=quiet)
-        self._bar = self._progress.add_task("import", start=False, visible=False)
+        self._live = Live("", console=self.console, auto_refresh=False)
+        self._look_at = 0.0
+        self._seen: RenderableType | None = None
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        if self.console.is_terminal and not self.quiet:
+            self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.end_progress()
 
     def end_progress(self) -> None:
-        """Leave the bar as it is: what is printed from now on stands below it."""
-        self._progress.stop()
+        """Leave it as it is: what is printed from now on stands below it."""
+        if self._live.is_started:
+            self._live.stop()
+        elif self._seen is not None:  # no terminal: the last of it, once
+            self.console.print(self._seen)
+        self._seen = None
 
     def say(self, text: str) -> None:
         """One turn of the story."""
@@ -55,10 +57,37 @@ class Report:
         """Something that should not be."""
         print(text, file=sys.stderr)
 
-    def progress(self, done: float, total: float) -> None:
-        """How far the import is, in bytes."""
-        self._progress.start_task(self._bar)
-        self._progress.update(self._bar, completed=done, total=total, visible=True)
+    def follow(self, look: Callable[[], dict[str, Any]]) -> None:
+        """Show how far the import is; the app is not asked more often than eyes can follow, nor where quiet."""
+        if not self.quiet and time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK_EVERY_S
+            self.show(look())
+
+    def show(self, progress: dict[str, Any]) -> None:
+        """How far the import is, as its page says it."""
+        if not self.quiet:
+            self._seen = as_page(progress)
+            self._live.update(self._seen, refresh=self._live.is_started)
+
+
+def as_page(its: dict[str, Any]) -> RenderableType:
+    """What the page of an import shows, for a terminal."""
+    bar = ProgressBar(total=100, completed=its["percent"] or 0, width=40)
+    said = [f"{its['rows']:,} rows done", f"{its['rejected']:,} rejected"]
+    if its["rows_per_s"]:
+        said.append(f"{its['rows_per_s']:,.0f} rows/s")
+    if its["seconds_left"]:
+        said.append(f"{its['seconds_left']:.1f} s left")
+    if its["took_s"]:
+        said.append(f"took {its['took_s']:.1f} s")
+    said.append(f"attempt {its['attempt']}")
+    top = Columns([Text(f"{its['name']}: {its['state']}"), bar, Text(f"{its['percent'] or 0:.0f} %")])
+    lines: list[RenderableType] = [top, Text(", ".join(said))]
+    if its["crashes"]:
+        row = its["resumed_at_row"]
+        resumed = f"resumed at row {row:,}" if row else "begun again"
+        lines.append(Text(f"worker died ({its['crashes']} so far), {resumed}", style="yellow"))
+    return Group(*lines)
 
 
 def print_result(report: Report, outcome: Outcome, problems: list[str], seconds: float) -> None:
@@ -93,7 +122,7 @@ def _accounts(outcome: Outcome) -> Table:
 
 def _kills(outcome: Outcome) -> Table:
     table = Table(title="Kills with SIGKILL, survived", title_justify="left")
-    for name in ("process", "behind row", "rows stored", "resumed from row"):
+    for name in ("process", "behind row", "rows stored", "resumed at row"):
         table.add_column(name, justify="right")
     for kill in outcome.kills:
         table.add_row(str(kill.pid), f"{kill.row:,}", f"{kill.stored_rows:,}", f"{kill.resumed_from:,}")

@@ -9,7 +9,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from twolane.cli.demo.client import Client
 from twolane.cli.demo.data import CsvFile
 from twolane.cli.demo.failure import DemoFailed
 from twolane.cli.demo.processes import Processes
@@ -49,6 +51,15 @@ class Stage:
         """The example app's own."""
         return self.folder / "flights.db"
 
+    @cached_property
+    def client(self) -> Client:
+        """A customer of the app, once the app listens.
+
+        Raises:
+            DemoFailed: it does not come up.
+        """
+        return Client(self.processes.until(self._port, "the app to listen"))
+
     @property
     def records(self) -> Records:
         """What can be read of the queue."""
@@ -58,11 +69,6 @@ class Stage:
     def ends(self) -> Ends:
         """Where the rows of the file end."""
         return Ends(self.file.path)
-
-    def port(self) -> int | None:
-        """Where the app listens; None: not yet."""
-        found = _PORT.search(self.processes.log("api").read_text(errors="replace"))
-        return int(found[1]) if found else None
 
     def worker_pid(self) -> int | None:
         """The worker process that lives now; None: not yet."""
@@ -84,10 +90,13 @@ class Stage:
         return record
 
     def look_at_import(self, import_id: str) -> Record:
-        """The record of the import, shown as progress."""
-        record = self.record(import_id)
-        self.report.progress(record.done or 0, self.file.path.stat().st_size)
-        return record
+        """The record of the import; now and then its customer's view of it is shown."""
+        self.report.follow(lambda: self.progress(import_id))
+        return self.record(import_id)
+
+    def progress(self, import_id: str) -> Any:
+        """What the app tells its customer of an import."""
+        return self.client.get(f"/imports/{import_id}")
 
     def stored_rows(self) -> int:
         """Rows in the app's database, imported and rejected."""
@@ -97,3 +106,7 @@ class Stage:
     def welcome_mails(self) -> int:
         """Mails in the app's sink."""
         return len(list((self.folder / "mail").glob("*.eml")))
+
+    def _port(self) -> int | None:
+        found = _PORT.search(self.processes.log("api").read_text(errors="replace"))
+        return int(found[1]) if found else None

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from functools import partial
 
 from twolane.cli.demo.accounts import EXPECTED_DEATHS, Death, Kill, Outcome, count_rows
-from twolane.cli.demo.client import Client
 from twolane.cli.demo.failure import DemoFailed
 from twolane.cli.demo.processes import is_gone
 from twolane.cli.demo.stage import Stage
@@ -34,7 +33,7 @@ def tell(stage: Stage) -> Outcome:
         DemoFailed: something did not happen in time.
     """
     targets = random_rows(len(stage.ends), stage.chance)
-    client = Client(stage.processes.until(stage.port, "the app to listen"))
+    client = stage.client
     pid = stage.processes.until(stage.worker_pid, "the worker to start")
     stage.report.say(f"the app listens, its worker is process {pid}")
     for email in SUBSCRIBERS:
@@ -84,13 +83,11 @@ def _kill(stage: Stage, import_id: str, pid: int, row: int) -> Kill:
     os.kill(pid, signal.SIGKILL)
     stage.processes.until(lambda: is_gone(pid), f"process {pid} to die")
     began = time.monotonic()
-    done = stage.record(import_id).done or 0
-    kill = Kill(pid, row, stage.stored_rows(), stage.ends.rows_within(done))
+    done, stored_rows = stage.record(import_id).done or 0, stage.stored_rows()
     stage.processes.until(lambda: (stage.record(import_id).done or 0) > done, "the import to go on")
     took_s = time.monotonic() - began
-    stage.report.say(
-        f"kill -9 behind row {row:,}; goes on from row {kill.resumed_from:,} after {took_s:.1f} s"
-    )
+    kill = Kill(pid, row, stored_rows, stage.progress(import_id)["resumed_at_row"] or 0)
+    stage.report.say(f"kill -9 behind row {row:,}; resumed at row {kill.resumed_from:,} after {took_s:.1f} s")
     return kill
 
 
@@ -133,6 +130,8 @@ def _watch_to_the_end(stage: Stage, ids: Sequence[str]) -> None:
 
 def _outcome(stage: Stage, ids: Sequence[str], kills: Sequence[Kill]) -> Outcome:
     records = {each: stage.records.get(each) for each in ids}
+    progress = stage.progress(ids[0])
+    stage.report.show(progress)
     return Outcome(
         count=count_rows(stage.file.path, stage.database, ids[0]),
         bad_lines=stage.file.bad_lines,
@@ -143,6 +142,7 @@ def _outcome(stage: Stage, ids: Sequence[str], kills: Sequence[Kill]) -> Outcome
         alerts=stage.records.stats().told_alerts,
         subscribed=len(SUBSCRIBERS),
         welcomed=stage.welcome_mails(),
+        shown_rows=progress["rows"],
     )
 
 

@@ -1,0 +1,166 @@
+"""What a message about deaths says: plain text, without secrets, in every script, short enough for its target."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from twolane.engine.masking import Masker
+from twolane.values.fingerprint import headline, where
+from twolane.values.record import DeadLetter
+from twolane.values.telling import Notice, Owed, OwedKind
+
+WIDTH = 96
+MAX_LINE_CHARS = 400
+MAX_TEXT_CHARS = 20_000
+"""Longer text is cut before anything is looked for in it."""
+MAX_KINDS = 20
+_PLAIN = Masker()
+_JOINERS = "\u200c\u200d"
+_CALLS = re.compile(r"@(?=everyone\b|here\b|channel\b|all\b)|<(?=[!@#&])", re.IGNORECASE)
+
+Because = Callable[[str], str]
+"""Answers a task's `because=` by its name; empty: it gave none, or it is not known here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message to a target: a line, and the text below it."""
+
+    title: str
+    body: str
+
+
+def about_death(letter: DeadLetter, because: str = "", address: str = "") -> Message:
+    """One death: what died, why, how often it was tried, since when, what to do.
+
+    Args:
+        letter: who died.
+        because: the task's reason for its answer.
+        address: the queue's address, for the commands; empty: not said.
+    """
+    record, masker = letter.record, Masker.of(letter.body)
+    lines = [f"message {record.id}, queue {record.queue}, sent {when(record.sent_at)}"]
+    if letter.attempts:
+        last = letter.attempts[-1]
+        lines.append(f"attempt {last.number}: {one_line(headline(last.failure), masker)}")
+        if at := where(last.failure.traceback):
+            lines.append(f"at {one_line(at, masker)}")
+    if len(letter.attempts) > 1:
+        first = min(attempt.failure.started_at for attempt in letter.attempts)
+        lines.append(f"{len(letter.attempts)} attempts since {when(first)}")
+    if because:
+        lines.append(f"It must not vanish, because {one_line(because)}")
+    lines.append("It is kept and will not be tried again by itself.")
+    if address:
+        lines.append(f"Its queue: TWOLANE_QUEUE={address}")
+    lines += [f"See it: twolane dead show {record.id}", f"Try it again: twolane dead redrive {record.id}"]
+    return Message(f"task {one_line(record.task) or '(unreadable)'} died: {record.reason}", "\n".join(lines))
+
+
+def about_notice(notice: Notice, address: str = "") -> Message:
+    """A notice, as whoever owed it wrote it."""
+    lines = [one_line(line) for line in notice.body.splitlines()]
+    if address:
+        lines.append(f"The queue: TWOLANE_QUEUE={address}")
+    return Message(one_line(notice.title), "\n".join(lines))
+
+
+def shown_in_digest(owed: Owed) -> tuple[OwedKind, ...]:
+    """The kinds that a digest tells by name."""
+    notices = [kind for kind in owed.kinds if kind.notice]
+    deaths = [kind for kind in owed.kinds if not kind.notice]
+    return (*notices[:MAX_KINDS], *deaths[:MAX_KINDS])
+
+
+def digest(
+    owed: Owed, because: Because, address: str = "", maskers: Mapping[str, Masker] | None = None
+) -> Message:
+    """Many deaths, by kind: how many, since when, the last error of each.
+
+    Args:
+        owed: what is owed.
+        because: a task's reason for its answer.
+        address: the queue's address, for the commands; empty: not said.
+        maskers: of the last message of a kind, by fingerprint.
+    """
+    deaths = [kind for kind in owed.kinds if not kind.notice]
+    notices = [kind for kind in owed.kinds if kind.notice]
+    shown, maskers = shown_in_digest(owed), maskers or {}
+    lines = [
+        line for kind in shown for line in _of_kind(kind, because, maskers.get(kind.fingerprint, _PLAIN))
+    ]
+    if hidden := len(owed.kinds) - len(shown):
+        lines.append(f"... and {hidden} more kind(s)")
+    if deaths:
+        lines.append("They are kept and will not be tried again by themselves.")
+    if address:
+        lines.append(f"Their queue: TWOLANE_QUEUE={address}")
+    if deaths:
+        lines.append("See them: twolane dead list --group")
+    return Message(_digest_title(deaths, notices), "\n".join(lines))
+
+
+def boxed(message: Message) -> str:
+    """A message as a box of plain text, so that it stands out on a terminal."""
+    lines = [message.title, *message.body.splitlines()]
+    wrapped = [part for line in lines for part in textwrap.wrap(line, WIDTH - 4) or [""]]
+    rule = "+" + "-" * (WIDTH - 2) + "+"
+    return "\n".join(["", rule, *(f"| {line:<{WIDTH - 4}} |" for line in wrapped), rule])
+
+
+def one_line(text: str, masker: Masker = _PLAIN) -> str:
+    """Text as one line: no control characters, no secrets, nothing that calls a whole channel; clipped.
+
+    Args:
+        text: what somebody else wrote.
+        masker: of the message it is about, which knows the secrets among its arguments.
+    """
+    return clipped(_CALLS.sub(r"\g<0> ", masker.text(printable(text[:MAX_TEXT_CHARS]))), MAX_LINE_CHARS)
+
+
+def printable(text: str) -> str:
+    """Text without control characters, so that a message cannot write over a terminal."""
+    return "".join(char if char.isprintable() or char in _JOINERS else " " for char in text)
+
+
+def clipped(text: str, chars: int) -> str:
+    """Text of so many characters at most, its end marked where it is cut."""
+    return text if len(text) <= chars else text[: max(0, chars - 3)] + "..."[:chars]
+
+
+def when(epoch_s: float) -> str:
+    """A time, to the second, in UTC."""
+    try:
+        return datetime.fromtimestamp(epoch_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError, OSError):
+        return f"{epoch_s:g} s after 1970"
+
+
+def _digest_title(deaths: Sequence[OwedKind], notices: Sequence[OwedKind]) -> str:
+    if not deaths:
+        return one_line(notices[0].error) if len(notices) == 1 else f"{len(notices)} notices"
+    count = sum(kind.count for kind in deaths)
+    names = sorted({one_line(kind.task) or "(unreadable)" for kind in deaths if kind.id})
+    title = f"{count:,} task(s) died: {', '.join(names[:3])}"
+    if len(names) > len(names[:3]):
+        title += f" and {len(names) - 3} more"
+    return title + (f"; {len(notices)} notice(s)" if notices else "")
+
+
+def _of_kind(kind: OwedKind, because: Because, masker: Masker) -> list[str]:
+    since = f"since {when(kind.first_at)}"
+    if kind.notice:
+        return [f"{one_line(kind.error)} ({since})"]
+    lines = [
+        f"{kind.count:,} x {one_line(kind.task) or '(unreadable)'}: {kind.reason}: {one_line(kind.error, masker)}"
+    ]
+    lines.append(
+        f"    {since}, the last {when(kind.last_at)}; twolane dead list --fingerprint {kind.fingerprint}"
+    )
+    if reason := because(kind.task):
+        lines.append(f"    It must not vanish, because {one_line(reason)}")
+    return lines

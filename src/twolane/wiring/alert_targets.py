@@ -1,0 +1,176 @@
+"""The targets of `TWOLANE_ALERTS`: one apprise object each, imported at first use, in that target's own thread."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+
+from twolane.engine.masking import Masker
+from twolane.engine.targets import REMOTE
+from twolane.engine.wording import Message, clipped
+
+MASK = "***"
+"""Short: it stands in names."""
+_BETWEEN = re.compile(r"[\s,;]+(?=[A-Za-z][A-Za-z0-9+.-]*:|log\b)|[\s,;]+$|^[\s,;]+")
+_OPEN_HOSTS = frozenset(
+    {"json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos", "http", "https"}
+)
+"""Schemes whose host is no secret; with others it is often a token."""
+_SECRET_CHARS = 6
+"""A shorter part of an address is a word such as `json`, which an error needs."""
+MISSING = "apprise is not installed: pip install 'twolane[alerts]'"
+
+
+class NotAcceptedError(Exception):
+    """A target did not take an alert."""
+
+
+def split_addresses(text: str) -> tuple[str, ...]:
+    """The addresses in a setting: separated by commas, semicolons or white space before the next `scheme:`.
+
+    `log` stands for the log, which is always told, and is left out.
+    """
+    return tuple(
+        dict.fromkeys(each for part in _BETWEEN.split(text) if (each := part.strip()) and each != "log")
+    )
+
+
+def targets_of(addresses: Iterable[str]) -> list[AppriseTarget]:
+    """A target for each address."""
+    return [AppriseTarget(address) for address in addresses]
+
+
+def shown(address: str) -> str:
+    """An address for people: what may hold a secret is masked, and a few letters tell two of a kind apart."""
+    scheme, found, _ = address.partition("://")
+    if not found or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]{0,30}", scheme):
+        return f"{MASK} ({_hash(address)[:4]})"
+    place = MASK
+    if scheme.lower() in _OPEN_HOSTS:
+        try:
+            parts = urlsplit(address)
+            place = (parts.hostname or MASK) + (f":{parts.port}" if parts.port else "")
+        except ValueError:
+            place = MASK
+    return f"{scheme}://{place} ({_hash(address)[:4]})"
+
+
+class AppriseTarget:
+    """One address.
+
+    Args:
+        address: what apprise takes; a secret.
+    """
+
+    pace = REMOTE
+    timeout_s = 15.0
+    deaths_only = False
+    in_loop = False
+
+    def __init__(self, address: str) -> None:
+        self.id = f"apprise:{_hash(address)}"
+        self.name = shown(address)
+        self._address = address
+        self._opened: Any = None
+
+    def problem(self) -> str | None:
+        """Why it can never take anything as it is; None: it may. Blocks for the import of apprise."""
+        try:
+            self._open()
+        except NotAcceptedError as error:
+            return str(error)
+        return None
+
+    def tell(self, part: Message) -> None:
+        """Send it, once.
+
+        Raises:
+            NotAcceptedError: it did not take it; what apprise says of it, without secrets.
+        """
+        service = self._open()
+        title, body = fitted(part, service[0].title_maxlen, service[0].body_maxlen)
+        with _Heard() as heard:
+            took = service.notify(body=body, title=title, notify_type="failure", body_format="text")
+        if not took:
+            raise NotAcceptedError(
+                heard.said(self._address) or "it did not take it, and apprise does not say why"
+            )
+
+    def _open(self) -> Any:
+        if self._opened is None:
+            try:
+                import apprise
+            except ImportError as error:
+                raise NotAcceptedError(MISSING) from error
+            service = apprise.Apprise(asset=_asset(apprise))
+            with _Heard() as heard:
+                understood = service.add(self._address)
+            if not understood:
+                why = heard.said(self._address)
+                raise NotAcceptedError(f"apprise does not understand this address{why and f' ({why})'}")
+            self._opened = service
+        return self._opened
+
+
+def _asset(apprise: Any) -> Any:
+    """One call at a time, in the thread that calls: newer ones else call from a pool that the process's end waits for."""
+    try:
+        return apprise.AppriseAsset(async_mode=False, service_timeout=0)
+    except (AttributeError, TypeError):  # an older one has no such pool
+        return apprise.AppriseAsset(async_mode=False)
+
+
+def fitted(part: Message, title_chars: int, body_chars: int) -> tuple[str, str]:
+    """Title and body clipped for a target; one that knows no title has it as the body's first line."""
+    if title_chars <= 0:
+        return "", clipped(f"{part.title}\n{part.body}", body_chars)
+    return clipped(part.title, title_chars), clipped(part.body, body_chars)
+
+
+class _Heard(logging.Filter):
+    """What apprise logs in this thread meanwhile: the only place where it says why.
+
+    It goes no further: it may name secrets, and the target's own log line says the rest.
+    """
+
+    def __enter__(self) -> Self:
+        self._thread = threading.get_ident()
+        self._lines: list[str] = []
+        logging.getLogger("apprise").addFilter(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("apprise").removeFilter(self)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep a line of ours from the log."""
+        if record.thread != self._thread:
+            return True
+        if record.levelno >= logging.WARNING:
+            self._lines.append(record.getMessage())
+        return False
+
+    def said(self, address: str) -> str:
+        """In one line, without secrets, nor anything that the address is made of."""
+        text = " ".join(" ".join(self._lines).split())
+        for part in sorted(
+            re.split(r"[/:@?&=,;#]+", unquote(address) + "/" + address), key=len, reverse=True
+        ):
+            if len(part) >= _SECRET_CHARS:
+                text = text.replace(part, MASK)
+        return clipped(Masker().text(text), 300)
+
+
+def _hash(address: str) -> str:
+    return hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def written(alerts: str | Sequence[str] | None) -> tuple[str, ...]:
+    """What code gives as `Tasks(alerts=...)`: one text, or a sequence of them."""
+    texts = [alerts] if isinstance(alerts, str) else alerts or ()
+    return tuple(dict.fromkeys(address for text in texts for address in split_addresses(text)))

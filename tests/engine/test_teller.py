@@ -1,0 +1,427 @@
+"""The teller: each target by itself, until it has accepted; one process at a time; bounded at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.clock import FakeClock
+from tests.contract.house import House, InMemory
+from twolane import Death, DefinitionError, Tasks
+from twolane.contracts.outbox import OweNotice, RegisterTargets, SaveTarget
+from twolane.contracts.queue import DeadLetterDelivery
+from twolane.engine import teller as module
+from twolane.engine.batcher import Batcher
+from twolane.engine.targets import HookTarget, LogTarget
+from twolane.engine.teller import Teller
+from twolane.values.outcome import Failure, Reason
+
+
+@pytest.fixture
+def house(tmp_path: Any) -> House:
+    clock = FakeClock()
+    return House(InMemory(tmp_path, clock), clock)
+
+
+@pytest.fixture
+def batcher(house: House) -> Iterator[Batcher]:
+    made = Batcher(house.queue)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def die(house: House) -> Callable[..., str]:
+    def die(error: str = "no seats") -> str:
+        message_id = house.send()
+        receipt = next(each.receipt for each in house.receive() if each.id == message_id)
+        house.do(DeadLetterDelivery(receipt, Reason.GAVE_UP, Failure("ValueError", error, "", 1.0, 2.0)))
+        return message_id
+
+    return die
+
+
+@pytest.fixture
+def teller(house: House, batcher: Batcher) -> Callable[..., Teller]:
+    def teller(*hooks: Callable[[Death], Any]) -> Teller:
+        targets = [LogTarget(), *(HookTarget(hook.__name__, hook) for hook in hooks)]
+        return Teller(batcher, house.records, targets, house.clock, because=lambda _: "they paid")
+
+    return teller
+
+
+def owed(house: House, target: str) -> int:
+    return house.records.telling().last - house.target(target).state.told_to
+
+
+class TestHooks:
+    def test_get_each_death_whole(
+        self, house: House, die: Callable[..., str], teller: Callable[..., Teller]
+    ) -> None:
+        seen: list[Death] = []
+
+        def hook(death: Death) -> None:
+            assert threading.current_thread() is not threading.main_thread()
+            seen.append(death)
+
+        ids = [die(f"order {number}") for number in range(120)]
+        asyncio.run(_rounds(teller(hook), 2))
+
+        assert [death.id for death in seen] == ids
+        first = seen[0]
+        assert (first.task, first.queue, first.reason, first.attempts) == (
+            "app:work",
+            "default",
+            "gave_up",
+            1,
+        )
+        assert (first.error_type, first.error, first.because) == ("ValueError", "order 0", "they paid")
+        assert first.died_at.timestamp() == house.clock.now()
+        assert first.fingerprint == seen[1].fingerprint
+        assert owed(house, "hook:hook") == 0
+
+    def test_that_are_async_run_in_the_loop_of_the_app(
+        self, die: Callable[..., str], teller: Callable[..., Teller]
+    ) -> None:
+        seen: list[Any] = []
+
+        async def hook(death: Death) -> None:
+            await asyncio.sleep(0)
+            seen.append((death.id, asyncio.get_running_loop()))
+
+        message_id = die()
+
+        async def main() -> None:
+            await teller(hook).settle()
+            assert seen == [(message_id, asyncio.get_running_loop())]
+
+        asyncio.run(main())
+
+    @pytest.mark.parametrize("error", [ValueError("not today"), SystemExit(3)])
+    def test_one_that_raises_is_logged_and_tried_again_and_blocks_nobody(
+        self,
+        house: House,
+        die: Callable[..., str],
+        teller: Callable[..., Teller],
+        caplog: pytest.LogCaptureFixture,
+        error: BaseException,
+    ) -> None:
+        seen: list[str] = []
+        calls: list[str] = []
+
+        def bad(death: Death) -> None:
+            calls.append(death.id)
+            if len(calls) < 3:
+                raise error
+
+        def good(death: Death) -> None:
+            seen.append(death.id)
+
+        ids = [die(), die()]
+        telling = teller(bad, good)
+
+        async def main() -> None:
+            await _rounds(telling, 3)
+            assert seen == ids
+            assert calls == ids[:1], "not before its pause is over"
+            assert "hook bad did not accept an alert" in caplog.text
+            assert "died: gave_up" in caplog.text
+            state = house.target("hook:bad").state
+            assert (state.told_to, state.tries) == (0, 1)
+            house.clock.advance(5)
+            await telling.settle()
+            house.clock.advance(10)
+            await _rounds(telling, 2)
+
+        asyncio.run(main())
+        assert calls == [ids[0], ids[0], ids[0], ids[1]]
+        assert owed(house, "hook:bad") == 0
+
+    def test_an_async_one_cannot_end_the_app(
+        self, house: House, die: Callable[..., str], teller: Callable[..., Teller]
+    ) -> None:
+        async def hook(_: Death) -> None:
+            raise SystemExit(3)
+
+        die()
+        asyncio.run(_rounds(teller(hook), 1))
+        assert "it raised SystemExit" in (house.target("hook:hook").state.error or "")
+
+    def test_one_that_hangs_blocks_nobody_nor_the_end(
+        self,
+        house: House,
+        die: Callable[..., str],
+        teller: Callable[..., Teller],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(HookTarget, "timeout_s", 0.05)
+        free, seen = threading.Event(), list[str]()
+
+        def stuck(_: Death) -> None:
+            free.wait()
+
+        def good(death: Death) -> None:
+            seen.append(death.id)
+
+        die()
+        telling = teller(stuck, good)
+
+        async def main() -> None:
+            await telling.settle()
+            assert "no answer within 0.05 s" in (house.target("hook:stuck").state.error or "")
+            house.clock.advance(5)
+            await telling.settle()
+            assert "an earlier try still hangs" in (house.target("hook:stuck").state.error or "")
+            await telling.finish()
+
+        asyncio.run(main())
+        free.set()
+        assert len(seen) == 1
+
+    def test_get_no_notices(
+        self, house: House, teller: Callable[..., Teller], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        house.do(OweNotice("disk", "The disk is full", "Make room."))
+        seen: list[Death] = []
+
+        def hook(death: Death) -> None:
+            seen.append(death)
+
+        asyncio.run(_rounds(teller(hook), 1))
+        assert seen == []
+        assert owed(house, "hook:hook") == 0
+        assert "The disk is full" in caplog.text
+
+    def test_are_named_by_their_function(self) -> None:
+        tasks = Tasks()
+
+        @tasks.on_death
+        def hook(death: Death) -> None: ...
+
+        assert list(tasks.registry.hooks) == [f"{__name__}:{hook.__qualname__}"]
+        assert callable(hook), "it stays itself"
+        with pytest.raises(DefinitionError, match="there is a hook named"):
+            tasks.on_death(hook)
+
+
+class TestSeveralProcesses:
+    def test_one_tells(self, house: House, die: Callable[..., str], teller: Callable[..., Teller]) -> None:
+        seen: list[str] = []
+
+        def hook(death: Death) -> None:
+            seen.append(death.id)
+
+        for _ in range(20):
+            die()
+        tellers = [teller(hook) for _ in range(3)]
+
+        async def main() -> None:
+            await asyncio.gather(*(telling.settle() for telling in tellers))
+            await asyncio.gather(*(telling.settle() for telling in tellers))
+
+        asyncio.run(main())
+        assert len(seen) == 20
+
+    @pytest.mark.parametrize("jump_s", [40.0, -7200.0])
+    def test_what_one_took_and_never_marked_is_told_by_another(
+        self,
+        house: House,
+        die: Callable[..., str],
+        teller: Callable[..., Teller],
+        jump_s: float,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        house.do(RegisterTargets((("log", "the log"),)))
+        die()
+        row = house.target("log")
+        assert house.do(SaveTarget("log", row.version, row.state, leased_until=house.clock.now() + 10))
+
+        async def main() -> None:
+            telling = teller()
+            await telling.settle()
+            assert "died" not in caplog.text, "another process tells it now"
+            house.clock.advance(jump_s)
+            await telling.settle()
+
+        asyncio.run(main())
+        assert caplog.text.count("died: gave_up") == 1
+
+    def test_who_lost_its_lease_writes_nothing_down(
+        self, house: House, die: Callable[..., str], teller: Callable[..., Teller]
+    ) -> None:
+        def hook(_: Death) -> None:
+            row = house.target("hook:hook")
+            house.do(SaveTarget(row.id, row.version, row.state))
+
+        die()
+        asyncio.run(_rounds(teller(hook), 1))
+        assert owed(house, "hook:hook") == 1
+
+
+class TestLoop:
+    def test_a_death_wakes_it_and_nothing_is_written_while_nothing_is_owed(
+        self, house: House, die: Callable[..., str], teller: Callable[..., Teller], batcher: Batcher
+    ) -> None:
+        told = threading.Event()
+
+        def hook(_: Death) -> None:
+            told.set()
+
+        async def main() -> None:
+            telling = teller(hook)
+            telling.start()
+            while len(house.records.telling().targets) < 2:
+                await asyncio.sleep(0)
+            await telling.look()
+            quiet = batcher.flushes
+            for _ in range(5):
+                await telling.look()
+            assert batcher.flushes == quiet
+            await asyncio.to_thread(die)
+            telling.wake()
+            assert await asyncio.to_thread(told.wait, 30)
+            await telling.finish()
+
+        asyncio.run(main())
+        assert house.records.stats().owed_alerts == 0
+
+    def test_a_queue_that_fails_is_asked_again(
+        self,
+        house: House,
+        die: Callable[..., str],
+        teller: Callable[..., Teller],
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        die()
+
+        async def main() -> None:
+            telling = teller()
+            with monkeypatch.context() as broken:
+                broken.setattr(house.queue, "flush", lambda _: 1 / 0)
+                await telling.settle()
+            assert "owed alerts cannot be read now" in caplog.text
+            await telling.settle()
+
+        asyncio.run(main())
+        assert house.records.stats().owed_alerts == 0
+
+    def test_the_end_is_bounded(
+        self,
+        die: Callable[..., str],
+        teller: Callable[..., Teller],
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        monkeypatch.setattr(module, "FINISH_S", 0.05)
+        free = threading.Event()
+
+        def stuck(_: Death) -> None:
+            free.wait()
+
+        die()
+
+        async def main() -> None:
+            telling = teller(stuck)
+            await telling.look()
+            die()
+            async with asyncio.timeout(10):
+                await telling.finish()
+
+        asyncio.run(main())
+        free.set()
+        assert "the next one tells them" in caplog.text
+        assert caplog.text.count("died: gave_up") == 2, "one that hangs keeps no other from its last word"
+
+
+async def _rounds(telling: Teller, count: int) -> None:
+    for _ in range(count):
+        await telling.settle()
+
+
+class Broken(logging.Handler):
+    """A handler over a full device."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.handleError(record)
+
+
+class TestLog:
+    @pytest.fixture
+    def logger(self) -> Iterator[logging.Logger]:
+        logger = logging.getLogger("twolane.alert")
+        before = logger.handlers, logger.propagate, logger.disabled
+        yield logger
+        logger.handlers, logger.propagate, logger.disabled = before
+
+    def test_is_told_in_a_box(
+        self, die: Callable[..., str], teller: Callable[..., Teller], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        message_id = die("no \x1b[31mseats\n" + "x" * 300)
+        asyncio.run(_rounds(teller(), 1))
+        [record] = [each for each in caplog.records if each.name == "twolane.alert"]
+        lines = record.getMessage().strip().splitlines()
+        assert record.levelname == "ERROR"
+        assert {len(line) for line in lines} == {96}
+        assert "\x1b" not in record.getMessage()
+        assert f"twolane dead redrive {message_id}" in record.getMessage()
+
+    def test_that_is_muted_swallows_no_death(
+        self,
+        logger: logging.Logger,
+        die: Callable[..., str],
+        teller: Callable[..., Teller],
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        logger.disabled = True
+        die()
+        asyncio.run(_rounds(teller(), 1))
+        assert "task app:work died" in capsys.readouterr().err
+
+    def test_whose_handler_fails_has_not_been_told(
+        self,
+        house: House,
+        logger: logging.Logger,
+        die: Callable[..., str],
+        teller: Callable[..., Teller],
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.setattr(logging, "raiseExceptions", False)
+        broken = Broken()
+        logger.handlers, logger.propagate = [broken], False
+        die()
+        asyncio.run(_rounds(teller(), 1))
+        assert "task app:work died" in capsys.readouterr().err, "standard error is the last resort"
+        assert "handleError" not in vars(broken)
+        die()
+        monkeypatch.setattr("sys.stderr", None)
+        asyncio.run(_rounds(teller(), 1))
+        assert owed(house, "log") == 1
+        assert "no handler of the log took it" in (house.target("log").state.error or "")
+
+    def test_one_handler_that_takes_it_is_enough(
+        self,
+        house: House,
+        logger: logging.Logger,
+        die: Callable[..., str],
+        teller: Callable[..., Teller],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(logging, "raiseExceptions", False)
+        kept: list[logging.LogRecord] = []
+
+        class Keeps(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                kept.append(record)
+
+        logger.handlers, logger.propagate = [Broken(), Keeps()], False
+        die()
+        asyncio.run(_rounds(teller(), 1))
+        assert len(kept) == 1
+        assert owed(house, "log") == 0

@@ -1,0 +1,94 @@
+"""Real servers: uvicorn in a process of its own."""
+
+import http.client
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+WAIT_S = 30.0
+ROOT = Path(__file__).parents[2]
+
+
+class Server:
+    """A uvicorn process, the lines it says, and its gate.
+
+    Args:
+        app: `module:app`.
+        *options: of uvicorn.
+        **env: for its environment.
+    """
+
+    def __init__(self, app: str, *options: str, **env: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", app, "--port", "0", *options],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", **env},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # its children can be killed with it
+        )
+        self.said: list[str] = []
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        running = re.search(r":(\d+) ", self.hear("Uvicorn running on"))
+        assert running is not None
+        self.port = int(running[1])
+        self.connection = self.connect()
+
+    def connect(self) -> http.client.HTTPConnection:
+        """Another connection; its caller closes it."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_S)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line.rstrip())
+        self._lines.put(None)
+
+    def hear(self, words: str) -> str:
+        """Wait for a line."""
+        while (line := self._lines.get(timeout=WAIT_S)) is not None:
+            self.said.append(line)
+            if words in line:
+                return line
+        raise AssertionError("\n".join([f"the server ended without saying {words!r}", *self.said]))
+
+    def request(self, method: str, path: str) -> bytes:
+        self.connection.request(method, path)
+        return self.connection.getresponse().read()
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def open(self) -> None:
+        """Let the tasks end."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("open\n")
+        self._process.stdin.flush()
+
+    def end(self) -> str:
+        """Wait for the end of the process; all it said."""
+        self._process.wait(WAIT_S)
+        self._reader.join(WAIT_S)
+        while (line := self._lines.get(timeout=WAIT_S)) is not None:
+            self.said.append(line)
+        return "\n".join(self.said)
+
+    def close(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._reader.join()
+        self.connection.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()

@@ -1,0 +1,154 @@
+"""Real processes that tell, killed at random and between sending and marking; a target that is down, slow, refusing."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.inbox import WebInbox, web_inbox
+from tests.kill.ledger import lines
+from tests.kill.test_kill import ROUNDS, SEED
+from twolane.backends.sqlite import SqliteRecords
+from twolane.wiring.alert_targets import AppriseTarget
+from twolane.wiring.clock import SystemClock
+
+PARTS = Path(__file__).with_name("tells.py")
+DIGEST_S = 1.0
+"""The rounds' minute: the product's window is 60 times as long, its leases about 8 times."""
+WITHIN_S = 60.0
+COUNT = 60
+
+
+class Round:
+    """The processes of one round over one queue and one inbox."""
+
+    def __init__(self, folder: Path, inbox: WebInbox) -> None:
+        self.folder = folder
+        self.inbox = inbox
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.started: list[subprocess.Popen[bytes]] = []
+        self.log = (folder / "log").open("ab")
+
+    def start(self, *words: object) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, str(PARTS), *map(str, words)],
+            env={**os.environ, "TWOLANE_KILL_FOLDER": str(self.folder), "TWOLANE_ALERTS": self.inbox.address},
+            stdout=self.log,
+            stderr=self.log,
+        )
+        self.started.append(process)
+        if words[0] == "work":
+            self.workers.append(process)
+        return process
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        self.workers.remove(process)
+
+    def until(self, condition: str, within_s: float = WITHIN_S) -> None:
+        """Wait for a property of this round to hold."""
+        deadline = time.monotonic() + within_s
+        while not getattr(self, condition):
+            assert time.monotonic() < deadline, f"not {condition} within {within_s} s:\n{self.tail()}"
+            time.sleep(0.02)  # other processes are watched, which no event of ours announces
+
+    @property
+    def sent(self) -> bool:
+        return (self.folder / "sent").exists()
+
+    @property
+    def told(self) -> bool:
+        """Every target has accepted what every accepted message died of."""
+        if not self.sent:
+            return False
+        records = SqliteRecords(self.folder / "queue.db", SystemClock())
+        try:
+            telling = records.telling()
+            names = {row.id for row in telling.targets}
+            return (
+                telling.last == COUNT
+                and telling.told == COUNT
+                and {AppriseTarget(self.inbox.address).id, "log"} < names
+            )
+        finally:
+            records.close()
+
+    def tail(self) -> str:
+        return (self.folder / "log").read_text()[-4000:]
+
+
+@contextmanager
+def a_round(folder: Path) -> Iterator[Round]:
+    with web_inbox() as inbox:
+        made = Round(folder, inbox)
+        try:
+            yield made
+        finally:
+            for process in made.started:
+                process.kill()
+                process.wait()
+            made.log.close()
+
+
+def most_in_a_window(times: list[float]) -> int:
+    return max((sum(at <= other < at + DIGEST_S * 0.95 for other in times) for at in times), default=0)
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_every_death_is_told_whoever_is_killed(number: int, tmp_path: Path) -> None:
+    seed = SEED + number
+    chance = random.Random(seed)
+    print(f"seed {seed}")
+    with a_round(tmp_path) as this:
+        inbox = this.inbox
+        inbox.status = chance.choice((200, 200, 429, 500, 0))
+        sender = this.start("send", COUNT, seed)
+        for _ in range(chance.choice((1, 2))):
+            this.start("work")
+        for _ in range(chance.choice((1, 2, 3))):
+            time.sleep(chance.uniform(0.05, 1.0))  # the random moment of a kill
+            if chance.random() < 0.5:
+                inbox.until(1)  # the moment at which an alert has come, and perhaps is not marked yet
+            this.kill(chance.choice(this.workers))
+            if not this.workers or chance.random() < 0.5:
+                this.start("work")
+        if not this.workers:
+            this.start("work")
+        assert sender.wait(30) == 0
+        inbox.answer_from_now_on(200)
+        up_at = time.monotonic()
+        this.until("told")
+        took_s = time.monotonic() - up_at
+        ledger = {words[0] for words in lines(tmp_path, "ledger")}
+        hooked = {words[0] for words in lines(tmp_path, "hooked")}
+    assert len(ledger) == COUNT
+    assert hooked == ledger, "a hook hears of each death, at least once"
+    assert inbox.arrived, "UNTOLD"
+    assert most_in_a_window([at for at, _ in inbox.heard]) <= 3
+    assert took_s <= WITHIN_S
+    print(f"{len(inbox.heard)} messages for {COUNT} deaths, all told {took_s:.1f} s after the target was up")
+
+
+def test_a_kill_between_sending_and_marking_tells_twice_not_never(tmp_path: Path) -> None:
+    """The inbox has taken the alert, its answer never reaches the teller: that one is killed meanwhile."""
+    with a_round(tmp_path) as this:
+        this.inbox.status = 0
+        worker = this.start("work")
+        assert this.start("send", COUNT, 1).wait(30) == 0
+        this.inbox.until(1)
+        this.kill(worker)
+        this.inbox.answer_from_now_on(200)
+        this.start("work")
+        this.until("told")
+    assert len(this.inbox.heard) >= 2
+    assert len(this.inbox.arrived) >= 1
