@@ -73,6 +73,11 @@ def test_defining_tasks_loads_little_more_than_any_queue_needs() -> None:
     assert len(own(loaded)) <= 0.25 * len(stdlib)
 
 
+@pytest.mark.parametrize("module", ["twolane.price", "matplotlib"])
+def test_the_other_commands_do_not_load_what_price_needs(module: str) -> None:
+    assert module not in loaded_by("import twolane.cli.commands")
+
+
 def test_fastapi_is_loaded_at_its_door() -> None:
     assert "fastapi" in loaded_by("from twolane import Lanes")
 
@@ -82,7 +87,7 @@ def test_the_door_of_fastapi_loads_nothing_of_the_others(module: str) -> None:
     assert module not in loaded_by("from twolane import Lanes, Tasks")
 
 
-@pytest.mark.parametrize("name", ["values", "contracts", "engine", "backends", "wiring"])
+@pytest.mark.parametrize("name", ["values", "contracts", "engine", "backends", "wiring", "price"])
 def test_the_floors_below_the_doors_load_the_standard_library_only(name: str) -> None:
     """But for pydantic, which the engine loads when arguments are first bound."""
     script = f"""

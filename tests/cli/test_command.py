@@ -16,8 +16,8 @@ from twolane.cli.orders import Orders
 from twolane.cli.parent import ended, next_pause_s
 
 COMMANDS = [
-    ["worker"], ["status"], ["stats"], ["cancel"], ["demo"], ["doctor"], ["check"],
-    ["dead", "list"], ["dead", "show"], ["dead", "redrive"], ["dead", "discard"],
+    ["worker"], ["status"], ["stats"], ["cancel"], ["demo"], ["doctor"], ["check"], ["price"], ["watch"], ["alert"],
+    ["dead", "list"], ["dead", "show"], ["dead", "redrive"], ["dead", "discard"], ["dead", "log"],
 ]  # fmt: skip
 
 

@@ -47,6 +47,26 @@ def test_a_small_import_survives_three_kills(tmp_path: Path, small_file: Path) -
     assert told["problems"] == []
 
 
+def test_its_queue_can_be_priced_by_what_it_has_measured(tmp_path: Path, small_file: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": SOURCE, "TMPDIR": str(tmp_path)}
+    told = [*DEMO, "--keep", "--seed", "1", "--csv", str(small_file)]
+    subprocess.run(told, env=environment, cwd=tmp_path, capture_output=True, check=True)
+    [folder] = tmp_path.glob("twolane-demo-*")
+
+    asked = [sys.executable, "-m", "twolane", "price", "--from-records", "2d", "--json"]
+    environment["TWOLANE_QUEUE"] = f"sqlite:///{folder}/twolane.db"
+    priced = subprocess.run(asked, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    report = json.loads(priced.stdout)
+    tasks = {each["task"]: each for each in report["workload"]["tasks"]}
+    assert set(tasks) == {"import_flights", "always_raises", "kills_its_process"}
+    flights = tasks["import_flights"]
+    assert flights["payload_bytes"] == pytest.approx(small_file.stat().st_size, rel=0.01)
+    assert flights["retries"] >= 3 / 4  # three kills, then it is done
+    assert flights["duration_s"] > 0
+    assert any(each["meter"] == "S3" for way in report["ways"] for each in way["lines"])
+
+
 @pytest.mark.skipif(os.environ.get("CI") != "true", reason="10 MB under three kills: in CI, and by make demo")
 def test_the_whole_demo_ends_in_time(tmp_path: Path) -> None:
     told = play(tmp_path)

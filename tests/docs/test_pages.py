@@ -29,6 +29,7 @@ COMMANDS = {
     "alert",
     "cancel",
     "demo",
+    "price",
 }
 
 
@@ -109,3 +110,36 @@ def test_the_readme_names_the_start_values() -> None:
     assert f"| `patience_s` | {policy.patience_s:g} |" in text
     backoff = policy.backoff
     assert f"`Backoff(base_s={backoff.base_s:g}, factor={backoff.factor:g}, cap_s={backoff.cap_s:g})`" in text
+
+
+def test_the_readme_shows_what_price_prints_for_the_small_product() -> None:
+    from datetime import date
+    from fractions import Fraction
+
+    from twolane.price import figures, load, report
+
+    tasks = re.findall(r"--task '([^']+)'", README.read_text())
+    work = load.workload([load.read_load(task) for task in tasks], memory_bytes=Fraction(512 * 2**20))
+    found = report.report(work, figures.Figures(figures.shipped(), "us-east-1"), date(2026, 11, 22))
+    shown = dict(re.findall(r"^ (\S.*?) {2,}(\$[\d.]+)   (?:yes|no)$", README.read_text(), re.MULTILINE))
+    assert len(tasks) == 2
+    assert len(shown) == 6
+    assert {bill.way.title: report.usd(bill.usd) for bill in found.bills}.items() >= shown.items()
+    assert "$0.08 a month on this server and $0.11 on AWS" in found.rule
+    assert "about 4.11 tasks a month that would vanish" in found.rule
+    assert "changes at 2,751,105 tasks a month" in found.rule
+
+
+def test_the_page_of_prices_names_every_option_and_start_value() -> None:
+    import typer.main
+
+    from twolane.cli.commands import app
+
+    page = (ROOT / "docs" / "price.md").read_text()
+    command = typer.main.get_command(app).commands["price"]  # type: ignore[attr-defined]
+    for parameter in command.params:
+        for name in [*parameter.opts, *parameter.secondary_opts]:
+            if name.startswith("--") and name not in ("--app-dir", "--help", "--free-tier"):
+                assert f"`{name}" in page, name
+    for value in ("512MB", "20/month", "us-east-1", "1s", "1KB", "0%"):
+        assert f"`{value}`" in page

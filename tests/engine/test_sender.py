@@ -64,6 +64,7 @@ class TestOutgoing:
         assert (outgoing.id, outgoing.task, outgoing.queue) == ("id-0", "mail", "mails")
         assert (outgoing.sent_at, outgoing.delay_s, outgoing.max_attempts) == (clock.now(), 0.0, 3)
         assert (outgoing.unique_key, outgoing.blobs, outgoing.parent) == (None, (), None)
+        assert outgoing.size_bytes == len(outgoing.body)
 
     def test_its_body_is_the_envelope(self, out: Any, mail: Any, clock: VirtualClock) -> None:
         message = decode(out(mail, "ann").body)
@@ -209,6 +210,7 @@ class TestClaimCheck:
         assert message.args is None
         assert message.args_blob is not None
         assert outgoing.blobs == (message.args_blob.key,)
+        assert outgoing.size_bytes == len(outgoing.body) + message.args_blob.size_bytes
         with blobs.open(message.args_blob) as file:
             assert json.load(file) == {"to": "ann", "text": "x" * 2000}
 
@@ -244,6 +246,7 @@ class TestBlobs:
         outgoing = sender.outgoing(prepared)
         ((key, _),) = blobs.stored()
         assert outgoing.blobs == (key,)
+        assert outgoing.size_bytes == len(outgoing.body) + len(b"bytes")
         stored = decode(outgoing.body).args
         assert stored is not None
         ref = BlobRef.from_json(stored["upload"])

@@ -10,6 +10,7 @@ from twolane.cli.check import check
 from twolane.cli.demonstration import demo
 from twolane.cli.doctor import doctor
 from twolane.cli.options import EXIT_CODES, WHICH_QUEUE, told
+from twolane.cli.price import price
 from twolane.cli.stats import stats
 from twolane.cli.status import cancel, status
 from twolane.cli.watch import watch
@@ -87,6 +88,14 @@ app.command(
     )
 )(check)
 app.command(epilog=told("twolane demo", "twolane demo --csv flights.csv --seed 7", exit_codes=""))(demo)
+app.command(
+    epilog=told(
+        "twolane price --tasks 2e6/month --duration 1.2s --memory 512MB --payload 4KB --retries 3%",
+        "twolane price --task 'welcome_email 500/day 0.4s 2KB' --task 'import 200/month 45s 10MB 2%' --chart price.svg",
+        "twolane price app.main:app --from-records 30d",
+        exit_codes="Exit codes: 0 done; 2 an amount, a region or a file that cannot be used; 3 the queue is missing.",
+    )
+)(price)
 app.command(epilog=told("twolane doctor", "twolane doctor --app app.main:app --json"))(doctor)
 
 app.command(

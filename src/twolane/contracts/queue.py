@@ -37,6 +37,7 @@ class Capabilities:
         selects_tasks: `Receive` hands out messages of the tasks it names only; else whatever comes next.
         foresees: `next_visible_at` knows; else what becomes visible is told by `listen` or found by a receive.
         prunes: `Prune` forgets finished records; else they expire by themselves.
+        sums: what each task did on each day is counted (`Records.daily_sums`).
         longest_attempt_s: for so long a delivery can be held, in seconds, however often its lease is extended;
             None: for ever.
     """
@@ -48,6 +49,7 @@ class Capabilities:
     selects_tasks: bool = True
     foresees: bool = True
     prunes: bool = True
+    sums: bool = True
     longest_attempt_s: float | None = None
 
 
@@ -67,6 +69,7 @@ class Outgoing:
         unique_key: no second message of the task with this key while one waits or runs.
         blobs: keys of the blobs it names.
         parent: the id of the message whose task sends it.
+        size_bytes: of its body and of the blobs it names, for the daily sums.
     """
 
     id: str
@@ -80,6 +83,7 @@ class Outgoing:
     unique_key: str | None = None
     blobs: tuple[str, ...] = ()
     parent: str | None = None
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from twolane.values.condition import WatchState
 from twolane.values.letters import ALL, Action, DeadGroup, Matching
-from twolane.values.record import Attempt, DeadLetter, Record, Stats
+from twolane.values.record import Attempt, DailySum, DeadLetter, Record, Stats
 from twolane.values.snapshot import Snapshot
 from twolane.values.telling import Owed, Telling
 
@@ -62,6 +62,14 @@ class Records(Protocol):
 
     def stats(self) -> Stats:
         """How many messages are in each state, the workers alive, the alerts owed."""
+        ...
+
+    def daily_sums(self, since_day: int) -> list[DailySum]:
+        """What each task did on each day from this one on (days since 1970, UTC), the oldest first.
+
+        A message is counted with the flush that stores it, an attempt with the flush that settles it. Sums are
+        kept for `SUMS_KEPT_DAYS`, whatever becomes of the records.
+        """
         ...
 
     def blobs_in_use(self) -> AbstractSet[str]:

@@ -125,7 +125,8 @@ class FilledCall:
             values = await self._filling.fill(attempt, stack)
             self._hold.check()
             return await self._function(**values)
-        self._threads.reserve()  # the worker took the delivery since a thread was free: it stays so
+        if not self._hold.take_thread():  # reserved when the delivery was received: it stays so
+            self._threads.reserve()
         try:
             values = await self._filling.fill(attempt, stack)
             self._hold.check()

@@ -16,14 +16,21 @@ class Hold:
         delivery: what was received.
         why: why the delivery must end: `cancelled`, `timed_out`, `lease_lost`, `stopping`; None: it need not.
         alone: nothing may run beside it, since it is a suspect that made no progress yet.
+        has_thread: a thread is reserved for its function, until that is submitted to it; of the loop's thread alone.
     """
 
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
         self.why: str | None = None
         self.alone = delivery.alone
+        self.has_thread = False
         self._listeners: list[Callable[[], None]] = []
         self._guard = threading.Lock()
+
+    def take_thread(self) -> bool:
+        """Take the reserved thread over; False: there is none, or it is taken already."""
+        had, self.has_thread = self.has_thread, False
+        return had
 
     def interrupt(self, why: str) -> None:
         """Ask the task to end; the first reason stands. Told at once to who listens, to the task at its next check."""

@@ -272,7 +272,7 @@ async def _run_sync(ready: Ready, hold: Hold, around: Surroundings) -> Ran:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
     call = _SyncCall(ready, hold, around, loop, ended)
-    around.threads.submit(call.run, call.tell)
+    around.threads.submit(call.run, call.tell, reserved=hold.take_thread())
 
     def end() -> None:
         if not ended.done() and hold.why != "cancelled":  # a cancellation waits for the function's checkpoint

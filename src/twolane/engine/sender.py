@@ -163,11 +163,10 @@ class Sender:
         if prepared.blobs:
             self._store_uploads(prepared)
         task, options, body = prepared.task, prepared.options, prepared.body
-        keys = [blob.ref.key for blob in prepared.blobs]
+        refs = [blob.ref for blob in prepared.blobs]
         if len(body) > self._max_body_bytes:
-            ref = self._claim_check(prepared)
-            body = self._envelope(prepared, ref)
-            keys.append(ref.key)
+            refs.append(self._claim_check(prepared))
+            body = self._envelope(prepared, refs[-1])
         return Outgoing(
             id=prepared.id,
             queue=task.queue,
@@ -178,8 +177,9 @@ class Sender:
             delay_s=options.delay_s,
             max_attempts=task.policy.max_attempts,
             unique_key=options.unique_key or _unique_key(prepared),
-            blobs=tuple(keys),
+            blobs=tuple([ref.key for ref in refs]),
             parent=prepared.parent,
+            size_bytes=len(body) + sum([ref.size_bytes for ref in refs]),
         )
 
     def _store_uploads(self, prepared: Prepared) -> None:

@@ -285,13 +285,15 @@ class Worker:
             self._slots.received(reserved, 0)
             log.warning("nothing could be received (%s); tried again in %g s", answer, self._limits.poll_s)
             return
-        self._slots.received(reserved, len(answer))
-        for delivery in answer:
+        holds = [self._held(delivery) for delivery in answer]
+        self._slots.received(reserved, len(answer))  # the next receive may be made from here on
+        for hold in holds:
+            delivery = hold.delivery
             if self._stopping:
                 self._slots.free_one()
+                self._give_thread_back(hold)
                 self._batcher.submit(ReleaseDelivery(delivery.receipt), lambda _: None)
                 continue
-            hold = Hold(delivery)
             self._holds[delivery.receipt] = hold
             running = self._loop.create_task(self._deliver(hold))
             self._deliveries.add(running)
@@ -299,6 +301,18 @@ class Worker:
         if len(answer) == reserved or self._look_again:
             self._look_again = False
             self._receive()
+
+    def _held(self, delivery: Delivery) -> Hold:
+        """A hold on what was received, with a thread reserved if its function needs one."""
+        hold, task = Hold(delivery), self._around.registry.get(delivery.task)
+        if task is not None and not task.is_async:
+            self._around.threads.reserve()
+            hold.has_thread = True
+        return hold
+
+    def _give_thread_back(self, hold: Hold) -> None:
+        if hold.take_thread():
+            self._around.threads.unreserve()
 
     def _in_loop(self, callback: Callable[..., None], *args: Any) -> None:
         try:
@@ -314,6 +328,7 @@ class Worker:
         try:
             ran = await run(hold, self._around)
         finally:
+            self._give_thread_back(hold)
             self._slots.free_one()
         try:
             observer("decide", delivery)

@@ -23,6 +23,12 @@ class State(StrEnum):
     DISCARDED = "discarded"
 
 
+DAY_S = 86_400
+"""A day of daily sums."""
+
+SUMS_KEPT_DAYS = 400
+"""Daily sums are forgotten after a year and a month."""
+
 FINISHED = frozenset({State.DONE, State.CANCELLED, State.DISCARDED})
 """Nothing more becomes of these; their records are pruned."""
 
@@ -105,6 +111,36 @@ class WorkerInfo:
     slots: int
     started_at: float
     stopping: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DailySum:
+    """What one task did on one day; kept longer than the records themselves.
+
+    Attributes:
+        task: the task's name.
+        day: its number since 1970-01-01, in UTC.
+        sent: how many messages were stored.
+        sent_bytes: of their bodies, with the blobs they name.
+        done: how many attempts succeeded.
+        failed: how many attempts did not, crashes and lost leases included.
+        dead: how many messages died.
+        run_s: how long the attempts took together, in seconds.
+    """
+
+    task: str
+    day: int
+    sent: int = 0
+    sent_bytes: int = 0
+    done: int = 0
+    failed: int = 0
+    dead: int = 0
+    run_s: float = 0.0
+
+    @property
+    def retries(self) -> int:
+        """How many attempts followed a failed one."""
+        return max(0, self.failed - self.dead)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from twolane.contracts import queue as q
 from twolane.contracts.clock import Clock
 from twolane.values.body import check_body
 from twolane.values.errors import SendRefused
-from twolane.values.outcome import Failure, Reason
+from twolane.values.outcome import Reason
 from twolane.values.policy import MAX_CRASHES, MAX_PAUSE_S
 from twolane.values.record import FINISHED, Record, State
 
@@ -116,6 +116,7 @@ class MemoryQueue(MemoryWatch):
         names = dict(self._aliases)
         answers = tuple(self._admit(message, fresh, names) for message in messages)
         self._rows |= fresh
+        self._sums.note_sent([row.message for row in fresh.values()])
         self._aliases = names
         return answers
 
@@ -253,7 +254,7 @@ class MemoryQueue(MemoryWatch):
         except SendRefused:
             row.record, row.receipt = before, receipt
             raise
-        self._count(row, done=True)
+        self._count(row, done=True, run_s=self._now() - (before.started_at or self._now()))
 
     def _pause(self, row: Row, asked_s: float, *, charge: bool = False) -> q.Settled:
         after_s = min(max(asked_s, 0.0), MAX_PAUSE_S)
@@ -274,6 +275,7 @@ class MemoryQueue(MemoryWatch):
 
     def _bury(self, row: Row, reason: Reason, public: str | None = None) -> None:
         self._end(row, State.DEAD, reason=reason, public=public)
+        self._sums.add(row.record.task, dead=1)
         self._owe_death(row, reason)
 
     # By id, by a human
@@ -343,7 +345,7 @@ class MemoryQueue(MemoryWatch):
         guilty, row.suspect = row.suspect, True
         row.change(crashes=row.record.crashes + 1)
         text = f"the process of worker {row.record.worker} died during this attempt"
-        self._note(row, "crashed", self._failure(row, "ProcessDied", text))
+        self._note_lost(row, "crashed", "ProcessDied", text)
         if row.record.crashes >= MAX_CRASHES:
             self._bury(row, Reason.CRASHED)
         elif guilty:
@@ -354,7 +356,7 @@ class MemoryQueue(MemoryWatch):
     def _after_expiry(self, row: Row) -> None:
         """L3."""
         text = "the lease ran out before the delivery was settled"
-        self._note(row, "lease_expired", self._failure(row, "LeaseExpired", text))
+        self._note_lost(row, "lease_expired", "LeaseExpired", text)
         self._charge(row, Reason.USED_UP)
 
     def _charge(self, row: Row, reason: Reason) -> None:
@@ -362,10 +364,6 @@ class MemoryQueue(MemoryWatch):
             self._bury(row, reason)
         else:
             self._back(row, charge=True)
-
-    def _failure(self, row: Row, error_type: str, message: str) -> Failure:
-        now = self._now()
-        return Failure(error_type, message, started_at=row.record.started_at or now, ended_at=now)
 
     # Alerts and pruning
 

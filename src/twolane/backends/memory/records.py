@@ -10,12 +10,22 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from twolane.backends.memory.sums import DailySums
 from twolane.contracts.clock import Clock
 from twolane.contracts.queue import Checkpoint, Outgoing
 from twolane.values.fingerprint import fingerprint, headline
 from twolane.values.letters import ALL, Action, DeadGroup, Matching
 from twolane.values.outcome import Failure, Reason
-from twolane.values.record import Attempt, DeadLetter, QueueStats, Record, State, Stats, WorkerInfo
+from twolane.values.record import (
+    Attempt,
+    DailySum,
+    DeadLetter,
+    QueueStats,
+    Record,
+    State,
+    Stats,
+    WorkerInfo,
+)
 from twolane.values.telling import Notice, Owed, OwedAlert, OwedKind, TargetRow, Telling
 
 
@@ -100,6 +110,7 @@ class MemoryRecords:
         self._targets: dict[str, TargetRow] = {}
         self._actions: dict[str, Action] = {}
         self._pruned: Counter[State] = Counter()
+        self._sums = DailySums(clock.now)
 
     def get(self, message_id: str) -> Record | None:
         with self._lock:
@@ -203,6 +214,10 @@ class MemoryRecords:
             oldest_age_s=max(ages_s, default=None),
             not_understood=sum(row.waits_since is not None for row in waiting),
         )
+
+    def daily_sums(self, since_day: int) -> list[DailySum]:
+        with self._lock:
+            return self._sums.since(since_day)
 
     def blobs_in_use(self) -> frozenset[str]:
         with self._lock:

@@ -96,12 +96,21 @@ class MemoryWatch(MemoryOutbox):
 
     def _note(self, row: Row, outcome: str, failure: Failure) -> None:
         row.note(outcome, failure)
-        self._count(row, done=False)
+        self._count(row, done=False, run_s=failure.ended_at - failure.started_at)
 
-    def _count(self, row: Row, *, done: bool) -> None:
-        self._rates[(self._bucket(), row.record.task, done)] += 1
+    def _note_lost(self, row: Row, outcome: str, error_type: str, message: str) -> None:
+        """Note an attempt of which nobody tells any more."""
+        now = self._now()
+        failure = Failure(error_type, message, started_at=row.record.started_at or now, ended_at=now)
+        self._note(row, outcome, failure)
+
+    def _count(self, row: Row, *, done: bool, run_s: float) -> None:
+        task = row.record.task
+        self._rates[(self._bucket(), task, done)] += 1
+        self._sums.add(task, done=done, failed=not done, run_s=max(0.0, run_s))
 
     def _forget_old(self) -> None:
+        self._sums.forget()
         last = self._bucket()
         kept = range(last - RECENT_BUCKETS - DAY_BUCKETS, last + 1)
         self._rates = Counter({key: many for key, many in self._rates.items() if key[0] in kept})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from twolane.backends.sqlite import rates, sums
 from twolane.backends.sqlite.alerts import told_by_all
-from twolane.backends.sqlite.rates import forget_old
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.contracts.queue import Prune
 
@@ -30,5 +30,6 @@ def prune(tx: Transaction, entry: Prune) -> int:
     rows = tx.connection.execute(PRUNABLE, bounds).fetchall()
     tx.connection.executemany("DELETE FROM messages WHERE seq = ?", rows)
     tx.connection.execute(PRUNE_TOLD, bounds)
-    forget_old(tx)
+    rates.forget_old(tx)
+    sums.forget(tx)
     return len(rows)

@@ -28,10 +28,12 @@ from twolane.backends.sqlite import (
     holding,
     letters,
     pruning,
+    rates,
     reaping,
     receiving,
     sends,
     settling,
+    sums,
     watching,
     workers,
 )
@@ -132,7 +134,7 @@ class SqliteQueue:
         """
         self._refuse_in_child()
         refused: dict[int, TwolaneError] = {}
-        carry_out = partial(_together, entries)
+        carry_out, counting = partial(_together, entries), True
         with self._guard:
             while True:
                 try:
@@ -143,8 +145,13 @@ class SqliteQueue:
                     connection, self._clock.now(), self._liveness, self._notifier, self.max_body_bytes
                 )
                 try:
-                    answers = self._committed(tx, carry_out)
+                    answers = self._committed(tx, carry_out, counting=counting)
                     break
+                except _Uncounted as uncounted:
+                    _logger.warning(
+                        "%s: the daily sums and failure rates lack a flush: %s", self.path, uncounted
+                    )
+                    counting = False
                 except _Objection:
                     carry_out = partial(self._one_by_one, entries, refused)
                 except _GivenUp as given_up:
@@ -202,10 +209,14 @@ class SqliteQueue:
             never_close(connection)
             self._forked = True
 
-    def _committed(self, tx: Transaction, carry_out: Callable[[Transaction], list[Any]]) -> list[Any]:
+    def _committed(
+        self, tx: Transaction, carry_out: Callable[[Transaction], list[Any]], *, counting: bool
+    ) -> list[Any]:
         try:
             answers = carry_out(tx)
-        except _Objection:
+            if counting:
+                _add_counts(tx)
+        except (_Objection, _Uncounted):
             self._writer.roll_back()
             raise
         except BaseException:
@@ -228,7 +239,7 @@ class SqliteQueue:
         return answers
 
     def _answer_alone(self, tx: Transaction, entry: contract.Entry[Any]) -> Any:
-        following = len(tx.after_commit)
+        following, summed = len(tx.after_commit), sums.copied(tx.sums)
         tx.connection.execute("SAVEPOINT entry")
         try:
             answer = _ROOMS[type(entry)](tx, entry)
@@ -237,6 +248,7 @@ class SqliteQueue:
                 raise
             tx.connection.execute("ROLLBACK TO entry")
             del tx.after_commit[following:]
+            tx.sums = summed
             answer = _refusal(entry, error if isinstance(error, TwolaneError) else explain(error, self.path))
         tx.connection.execute("RELEASE entry")
         return answer
@@ -271,6 +283,18 @@ def _together(entries: Sequence[contract.Entry[Any]], tx: Transaction) -> list[A
     except Exception as error:
         raise _Objection from error
     return answers
+
+
+def _add_counts(tx: Transaction) -> None:
+    try:
+        sums.add(tx)
+        rates.add(tx)
+    except sqlite3.Error as error:
+        raise _Uncounted(str(error)) from error
+
+
+class _Uncounted(Exception):
+    """Sums or rates cannot be written: all goes again without them, since a count is worth no message."""
 
 
 class _Objection(Exception):

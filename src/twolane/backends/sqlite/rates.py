@@ -5,9 +5,7 @@ Counted with the flush that ends the attempts, so that reading it never looks at
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Sequence
 
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.values.snapshot import BUCKET_S, DAY_BUCKETS, RECENT_BUCKETS, Tally
@@ -17,28 +15,22 @@ _TALLIES = """
         sum(done * (bucket < :recent)), sum(failed * (bucket < :recent))
     FROM rates WHERE bucket BETWEEN :first AND :last GROUP BY task
 """
-_NOTE = """
-    INSERT INTO rates (bucket, task, {0}) SELECT ?, task, 1 FROM messages WHERE seq = ?
-    ON CONFLICT DO UPDATE SET {0} = {0} + 1
-"""
-_NOTE_ALL_DONE = """
-    INSERT INTO rates (bucket, task, done)
-    SELECT ?, task, count(*) FROM messages WHERE seq IN (SELECT value FROM json_each(?)) GROUP BY task
-    ON CONFLICT DO UPDATE SET done = done + excluded.done
+_ADD = """
+    INSERT INTO rates (bucket, task, done, failed) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET done = done + excluded.done, failed = failed + excluded.failed
 """
 
 
-def note_done(tx: Transaction, seqs: Sequence[int]) -> None:
-    """Count attempts that ended well: one statement for all of a flush."""
-    if len(seqs) == 1:  # a flush of one pays for no list to take apart and group
-        tx.connection.execute(_NOTE.format("done"), (_bucket(tx.now), seqs[0]))
-    else:
-        tx.connection.execute(_NOTE_ALL_DONE, (_bucket(tx.now), json.dumps(seqs)))
-
-
-def note_failed(tx: Transaction, seq: int) -> None:
-    """Count an attempt that ended otherwise."""
-    tx.connection.execute(_NOTE.format("failed"), (_bucket(tx.now), seq))
+def add(tx: Transaction) -> None:
+    """Add how the attempts ended that the flush has gathered for its daily sums."""
+    bucket = _bucket(tx.now)
+    rows = [
+        (bucket, task, noted.done, noted.failed)
+        for task, noted in tx.sums.items()
+        if noted.done or noted.failed
+    ]
+    if rows:
+        tx.connection.executemany(_ADD, rows)
 
 
 def forget_old(tx: Transaction) -> None:

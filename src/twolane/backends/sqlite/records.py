@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
 
-from twolane.backends.sqlite import alerts, finding, rows
+from twolane.backends.sqlite import alerts, finding, rows, sums
 from twolane.backends.sqlite.liveness import Liveness
 from twolane.backends.sqlite.readers import Readers
 from twolane.backends.sqlite.receiving import WAITING_NAMES
@@ -19,7 +19,7 @@ from twolane.backends.sqlite.workers import listed_workers
 from twolane.contracts.clock import Clock
 from twolane.values.condition import WatchState
 from twolane.values.letters import ALL, Action, DeadGroup, Matching
-from twolane.values.record import Attempt, DeadLetter, QueueStats, Record, State, Stats
+from twolane.values.record import Attempt, DailySum, DeadLetter, QueueStats, Record, State, Stats
 from twolane.values.snapshot import Snapshot
 from twolane.values.telling import Owed, Telling
 
@@ -102,6 +102,10 @@ class SqliteRecords:
     def stats(self) -> Stats:
         """Counts, workers alive, alerts; no scan, however many messages."""
         return self._readers.read(self._stats)
+
+    def daily_sums(self, since_day: int) -> list[DailySum]:
+        """What each task did on each day from this one on."""
+        return self._readers.read(partial(sums.since, since_day))
 
     def blobs_in_use(self) -> AbstractSet[str]:
         """Keys of the blobs that a kept message names."""

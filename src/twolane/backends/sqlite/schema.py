@@ -257,7 +257,24 @@ _WATCH = (
 )
 """Who leads the watch, what it knows, and how the attempts of each task ended lately."""
 
-MIGRATIONS: tuple[Sequence[str], ...] = (_FIRST, (*_TELLING, *_WATCH))
+_SUMMING = (
+    f"""
+    CREATE TABLE daily_sums (
+        day INTEGER NOT NULL,
+        task TEXT NOT NULL,
+        sent INTEGER NOT NULL,
+        sent_bytes INTEGER NOT NULL,
+        done INTEGER NOT NULL,
+        failed INTEGER NOT NULL,
+        dead INTEGER NOT NULL,
+        run_s REAL NOT NULL,
+        PRIMARY KEY (day, task)
+    ) {_STRICT_AND} WITHOUT ROWID
+    """,
+)
+"""What each task did on each day."""
+
+MIGRATIONS: tuple[Sequence[str], ...] = (_FIRST, (*_TELLING, *_WATCH), _SUMMING)
 """What leads from version n to n + 1, at index n. A released one never changes: a new one is added."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
+from twolane.backends.sqlite.sums import note_sent
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.contracts.queue import Outgoing, Send, Sent
 from twolane.values.body import check_body
@@ -55,6 +56,7 @@ def send_all(tx: Transaction, entries: Sequence[Send]) -> list[tuple[Sent, ...]]
     _insert_all(tx, _INSERT_BODY, _INSERT_TEN_BODIES, [(seq, message.body) for seq, message in numbered])
     for seq, message in numbered:
         _note(tx, message, seq)
+    note_sent(tx, messages)
     return [tuple([Sent(message.id) for message in entry.messages]) for entry in entries]
 
 
@@ -85,6 +87,7 @@ def _store(tx: Transaction, message: Outgoing) -> Sent:
         return _stored_before(tx, message)
     tx.connection.execute(_INSERT_BODY, (seq, message.body))
     _note(tx, message, seq)
+    note_sent(tx, (message,))
     return Sent(message.id)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from twolane.backends.sqlite.rates import note_done
+from twolane.backends.sqlite import sums
 from twolane.backends.sqlite.rows import to_json
 from twolane.backends.sqlite.sends import store
 from twolane.backends.sqlite.transaction import Transaction
@@ -36,7 +36,7 @@ def ack(tx: Transaction, entry: AckDelivery) -> Settled:
     )
     if cursor.rowcount == 0:
         return _STALE
-    note_done(tx, [seq_of(entry.receipt)])
+    sums.note_done(tx, [seq_of(entry.receipt)])
     store(tx, entry.sends)
     return _HELD
 
@@ -58,7 +58,7 @@ def ack_all(tx: Transaction, entries: Sequence[AckDelivery]) -> list[Settled]:
     )
     if acked.rowcount < len(entries):
         raise LookupError("a receipt is stale")
-    note_done(tx, seqs)
+    sums.note_done(tx, seqs)
     for entry, seq in zip(entries, seqs, strict=True):
         if entry.result is not None:
             tx.connection.execute(

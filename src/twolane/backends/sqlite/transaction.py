@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from twolane.backends.sqlite.liveness import Liveness
+from twolane.backends.sqlite.sums import Sum
 from twolane.backends.sqlite.wake import Notifier
 
 
@@ -22,6 +23,7 @@ class Transaction:
         max_body_bytes: the limit of a body.
         made_visible: a message may have become visible: listeners are told after the commit.
         after_commit: called when the commit stands, still under the write lock.
+        sums: by task, what is to be added to the daily sums and failure rates at the end.
     """
 
     connection: sqlite3.Connection
@@ -31,3 +33,4 @@ class Transaction:
     max_body_bytes: int
     made_visible: bool = False
     after_commit: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
+    sums: dict[str, Sum] = field(default_factory=dict[str, Sum])

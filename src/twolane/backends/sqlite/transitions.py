@@ -5,7 +5,7 @@ All are called for a message whose live delivery the caller has proved, or that 
 
 from __future__ import annotations
 
-from twolane.backends.sqlite.rates import note_failed
+from twolane.backends.sqlite import sums
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.values.fingerprint import fingerprint, headline
 from twolane.values.outcome import Failure, Reason
@@ -68,6 +68,7 @@ def bury(tx: Transaction, seq: int, reason: Reason, public: str | None = None) -
         "INSERT INTO outbox (seq, owed_at, fingerprint, title, task, reason) VALUES (?, ?, ?, ?, ?, ?)",
         (seq, tx.now, kind, error, task, reason.value),
     )
+    sums.note_dead(tx, task)
 
 
 def note_attempt(tx: Transaction, seq: int, outcome: str, failure: Failure) -> None:
@@ -87,7 +88,7 @@ def note_attempt(tx: Transaction, seq: int, outcome: str, failure: Failure) -> N
             seq,
         ),
     )
-    note_failed(tx, seq)
+    sums.note_failed(tx, seq, failure.ended_at - failure.started_at)
 
 
 def storable(text: str) -> str:

@@ -14,7 +14,7 @@ from twolane.contracts.clock import Clock
 from twolane.contracts.state import StateStore
 from twolane.values.condition import WatchState
 from twolane.values.letters import ALL, Action, DeadGroup, Matching
-from twolane.values.record import Attempt, DeadLetter, QueueStats, Record, State, Stats
+from twolane.values.record import Attempt, DailySum, DeadLetter, QueueStats, Record, State, Stats
 from twolane.values.snapshot import Snapshot
 from twolane.values.telling import Owed, Telling
 
@@ -92,6 +92,10 @@ class NoRecords:
     def attempts(self, message_id: str) -> tuple[Attempt, ...]:
         del message_id
         return ()
+
+    def daily_sums(self, since_day: int) -> list[DailySum]:  # noqa: ARG002  (the contract's)
+        """None: this backend keeps no sums yet, and says so by `Capabilities.sums`."""
+        return []
 
     def stats(self) -> Stats:
         queues = {queue: self._queue_stats(queue) for queue in self._queues}

@@ -71,6 +71,7 @@ class StatelessSqsQueue:
         selects_tasks=False,
         foresees=False,
         prunes=False,
+        sums=False,
         longest_attempt_s=MAX_HIDDEN_S,
     )
     max_body_bytes = MAX_BODY_BYTES
