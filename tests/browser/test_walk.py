@@ -89,6 +89,41 @@ def downloaded(page: Any) -> dict[int, str]:
     return {int(each["line"]): each["row"] for each in found}
 
 
+def test_a_stream_that_was_refused_is_asked_for_again(visit: Visit, flights: Flights) -> None:
+    """As by a proxy while the server restarts: an EventSource takes that for the end."""
+    page = visit()
+    refused: list[Any] = []
+
+    def answer(route: Any) -> None:
+        if refused:
+            route.continue_()
+        else:
+            refused.append(route.fulfill(status=502, body="Bad Gateway"))
+
+    page.route("**/events", answer)
+    upload(page, flights.path)
+    page.wait_for_selector(OVER, timeout=90_000)
+    assert len(refused) == 1
+    assert page.locator("#rows").inner_text() == f"{flights.rows:,}"
+
+
+def test_a_phone_breaks_no_word_of_the_imports(visit: Visit, tmp_path: Path) -> None:
+    page = visit(viewport={"width": 360, "height": 740})
+    upload(page, made(tmp_path, HEADER + rows(3), "flights.csv"))
+    page.wait_for_selector(OVER)
+    page.goto("/")
+    cells = page.locator("tbody td").evaluate_all(
+        """(cells) => cells.map((cell) => {
+            const range = document.createRange();
+            range.selectNodeContents(cell);
+            const tops = [...range.getClientRects()].map((box) => Math.round(box.top / 8));
+            return [cell.innerText, new Set(tops).size];
+        })"""
+    )
+    assert [text for text, lines in cells if lines > len(text.split())] == []
+    assert [text for text, _ in cells[2:]] == ["done", "3"]
+
+
 def test_cancel(visit: Visit, flights: Flights, site: Site) -> None:
     page = visit()
     upload(page, flights.path)

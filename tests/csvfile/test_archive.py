@@ -208,6 +208,16 @@ def test_any_damage_is_rows_or_a_sentence(packed, data):
 _MODEL = _model()
 
 
+@pytest.mark.parametrize("packed", [zipped(("a.csv", GOOD)), gzip.compress(GOOD)], ids=["zip", "gzip"])
+def test_any_one_damaged_byte_is_rows_or_a_sentence(packed):
+    """Such as the place of the directory: what stands before it is then computed to be before the file."""
+    for at, byte in enumerate(packed):
+        for other in (0, byte ^ 1, byte ^ 128, 255):
+            damaged = packed[:at] + bytes([other]) + packed[at + 1 :]
+            report = csvfile.check(io.BytesIO(damaged), _MODEL)
+            assert report.refused is None or report.refused.endswith((".", "?")), report
+
+
 def test_a_raw_stream_that_answers_with_little_unpacks_to_the_same(dribble, flight, read_all):
     packed = a_zip(GOOD)
     (slow,) = csvfile.read(dribble(packed, 3), flight)

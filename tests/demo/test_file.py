@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 from pathlib import Path
 
@@ -61,3 +62,11 @@ def test_the_real_file_is_found_beside_a_checkout_only(tmp_path: Path) -> None:
     assert real_file(module) is None
     (tmp_path / "repo" / "examples" / "flights").mkdir(parents=True)
     assert real_file(module) == file
+
+
+def test_counting_rows_leaves_the_process_its_own_limit_of_a_field(tmp_path: Path) -> None:
+    file = tmp_path / "flights.csv"
+    file.write_text("a,b\n1," + "x" * 200_000 + "\n")
+    before = csv.field_size_limit()
+    assert len(list(rows(file))) == 1
+    assert csv.field_size_limit() == before

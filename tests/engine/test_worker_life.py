@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
@@ -231,3 +232,26 @@ class TestStrangers:
                 assert worker.record("s1").deliveries == 0
 
         asyncio.run(main())
+
+
+@pytest.mark.parametrize("max_attempts", [1, 2], ids=["dead", "tried-again"])
+def test_the_log_tells_errors_without_secrets_and_in_one_line(
+    tasks: Tasks, work: Any, caplog: pytest.LogCaptureFixture, max_attempts: int
+) -> None:
+    """What a screen and an alert mask does not stand in the log beside them."""
+
+    @tasks.task(if_lost="alert", max_attempts=max_attempts)
+    async def connect(api_key: str) -> None:
+        raise RuntimeError(f"{api_key} was refused\nby postgresql://ada:hunter2@db/flights")
+
+    async def main() -> None:
+        async with work() as worker:
+            await worker.send(connect, "sk-12345")
+            await worker.steps.until("settled", 1)
+
+    with caplog.at_level(logging.INFO, "twolane.worker"):
+        asyncio.run(main())
+    told = [record.getMessage() for record in caplog.records if record.name == "twolane.worker"]
+    error = "RuntimeError: [masked] was refused by postgresql://[masked]@db/flights"
+    assert sum(error in line for line in told) == 1
+    assert not any("\n" in line for line in told)

@@ -51,7 +51,7 @@ class TestSubscribing:
         assert "you are subscribed" in answer.text
 
     def test_what_is_no_email_subscribes_nobody(self, client: TestClient, tmp_path: Path) -> None:
-        for wrong in ("", "ada", "ada@", "a@b\r\nBcc: everybody@example.org", "a@" + "b" * 300):
+        for wrong in ("", "ada", "ada@", "a@b,c@d", "a@b\r\nBcc: everybody@example.org", "a@" + "b" * 300):
             answer = client.post("/subscribe", data={"email": wrong})
             assert answer.status_code == 422
             assert answer.json() == {"detail": "Give an email address, such as ada@example.org."}
@@ -140,6 +140,17 @@ class TestCancelling:
         assert page.status_code == 409
         assert "This import is done already" in page.text
         assert client.get(f"/imports/{import_id}").json()["state"] == "done"
+
+    def test_what_ends_as_it_is_cancelled_was_not_cancelled(
+        self, client: TestClient, imported: Imported, main: ModuleType
+    ) -> None:
+        done = imported(HEADER + row())
+        progress, own_import = sys.modules["app.progress"], sys.modules["app.imports"].own_import
+        a_moment_ago = progress.Progress.model_validate(done | {"state": "running"})
+        main.app.dependency_overrides[own_import] = lambda: a_moment_ago
+        answer = client.post(f"/imports/{done['id']}/cancel")
+        sentence = "This import has just come to its end: there is nothing left to cancel."
+        assert (answer.status_code, answer.json()) == (409, {"detail": sentence})
 
     def test_what_was_cancelled_is_not_cancelled_again(self, idle: TestClient) -> None:
         import_id = upload(idle, HEADER + row()).json()["id"]

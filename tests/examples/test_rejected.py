@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -49,18 +50,56 @@ def test_no_rejected_rows_are_a_file_with_a_header(client: TestClient, imported:
 
 
 @pytest.mark.parametrize(
-    "cell", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "-", "=", "+a", "-1-cmd|' /C calc'!A0"]
+    "cell", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\ta", "\ra", "-", "=", "+a", "-1-cmd|' /C calc'!A0"]
 )
 def test_what_a_spreadsheet_takes_for_a_formula_is_text(main: ModuleType, cell: str) -> None:
     assert sys.modules["app.rejected"].safe(cell) == f"'{cell}"
 
 
-@pytest.mark.parametrize("cell", ["", "-12", "+3.5", "-0,5", "a=b", " x", "2013-01-01", "'"])
+@pytest.mark.parametrize(
+    "cell", ["", "-12", "+3.5", "-0,5", "a=b", " x", "2013-01-01", "'", "a;-12;b", "1;+3.5", '1;"-2"', "a,=1"]
+)
 def test_what_is_none_stays_as_it_is(main: ModuleType, cell: str) -> None:
     assert sys.modules["app.rejected"].safe(cell) == cell
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|", ","])
+@pytest.mark.parametrize("formula", ["=1+1", '"=1+1"', '"a\n=1+1"', "-1-cmd|' /C calc'!A0"])
+def test_no_cell_is_a_formula_wherever_a_spreadsheet_cuts(
+    client: TestClient, imported: Imported, separator: str, formula: str
+) -> None:
+    """In much of Europe a spreadsheet takes the semicolon, others ask for several separators."""
+    head = HEADER.decode().replace(",", separator)
+    import_id = imported((head + separator.join(["2013", formula, "x"]) + "\n").encode())["id"]
+    text = client.get(f"/imports/{import_id}/rejected.csv").content.decode("utf-8-sig")
+    for cut in (";", "\t"):
+        for line in text.splitlines():
+            for cell in line.split(cut):
+                assert not re.match("[=+@-]", cell.lstrip('"')), cell
 
 
 def test_a_row_that_is_a_formula_is_downloaded_as_text(client: TestClient, imported: Imported) -> None:
     bad = b'=HYPERLINK("http://evil.example"),1\n'
     ((_, _, downloaded),) = read(client, imported(HEADER + bad)["id"])[1:]
     assert downloaded == "'" + bad.decode().strip()
+
+
+def test_the_database_is_not_held_open_for_a_slow_customer(
+    main: ModuleType, client: TestClient, imported: Imported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_id = imported(HEADER + row(departed=b"x"))["id"]
+    rejected, store = sys.modules["app.rejected"], sys.modules["app.store"]
+    said: list[str] = []
+
+    def opened_store() -> Iterator[Any]:
+        yield from store.opened_store()
+        said.append("closed")
+
+    def csv_text(rows: Iterable[Iterable[str]]) -> str:
+        said.append("sent")
+        return "".join(map(",".join, rows))
+
+    main.app.dependency_overrides[store.opened_store] = opened_store
+    monkeypatch.setattr(rejected, "csv_text", csv_text)
+    read(client, import_id)
+    assert said == ["closed", "sent", "sent"]

@@ -6,7 +6,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -76,6 +76,21 @@ def test_of_two_at_once_one_is_sent(main: ModuleType, idle: TestClient, tmp_path
     assert {each.status_code for each in answers} <= {200, 202}
     assert len({each.json()["id"] for each in answers}) == 1
     assert (messages(main), count(tmp_path, "imports")) == (2, 2)
+
+
+def test_one_that_is_set_aside_amid_a_claim_is_no_error(store: ModuleType) -> None:
+    """Two uploads of a file whose import was cancelled: one sets it aside while the other looks for it."""
+    with store.opened() as db, store.opened() as other:
+        first = db.claim("first", "customer", "digest", "a file").id
+        other._db.execute("PRAGMA busy_timeout = 0")
+
+        def set_aside(statement: str) -> None:
+            if statement.startswith("SELECT"):
+                with suppress(sqlite3.OperationalError):  # it is locked: not now
+                    other.give_up(first)
+
+        db._db.set_trace_callback(set_aside)
+        assert db.claim("second", "customer", "digest", "a file").id == first
 
 
 def test_another_customer_has_an_import_of_its_own(main: ModuleType, client: TestClient) -> None:

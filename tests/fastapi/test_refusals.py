@@ -1,7 +1,8 @@
 """What a dependency of a task cannot have is refused where the task is defined, with the reason and the way out."""
 
+import inspect
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, ForwardRef
 
 import pytest
 from fastapi import (
@@ -118,6 +119,35 @@ def test_a_security_scheme_of_the_task_itself() -> None:
         DefinitionError, match="task t: it has a parameter `user`, filled by HTTPBearer, which"
     ):
         Tasks().task(if_lost="alert", name="t")(task)
+
+
+UNKNOWN = "has a type that is not known where the task is defined. Import it there, not under TYPE_CHECKING"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default", "why"),
+    [
+        (inspect.Parameter.empty, Depends(), "nothing says by what. Write Depends"),
+        (Any, Depends(), "nothing says by what. Write Depends"),
+        ("Hidden", Depends(), UNKNOWN),
+        (Annotated[ForwardRef("Hidden"), Depends()], None, UNKNOWN),
+        (int, Depends(5), "is to be filled by 5, which cannot be called. Give Depends a function"),
+        (int, Depends("settings"), "is to be filled by 'settings', which cannot be called"),
+    ],
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_what_is_no_dependency_at_all(annotation: Any, default: Any, why: str, nested: bool) -> None:
+    def outer(found: Any = default) -> None: ...
+    def task(number: int, found: Any = Depends(outer) if nested else default) -> None: ...
+
+    (outer if nested else task).__annotations__["found"] = annotation
+    if annotation is inspect.Parameter.empty:
+        del (outer if nested else task).__annotations__["found"]
+    with pytest.raises(DefinitionError) as error:
+        Tasks().task(if_lost="alert", name="t")(task)
+    whose = "its dependency outer has" if nested else "it has"
+    assert str(error.value).startswith(f"task t: {whose} a parameter `found")
+    assert why in str(error.value)
 
 
 def test_nothing_is_registered_then() -> None:

@@ -7,7 +7,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Depends, HTTPException, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
-from twolane import Lanes, Record, Ticket, csvfile
+from twolane import Lanes, Record, State, Ticket, csvfile
 
 from . import settings, store
 from .answers import Page, render, wants_page
@@ -110,7 +110,9 @@ def cancel_import(progress: OwnImport, request: Request, response: Response) -> 
     """Stop an import; the rows that are done stay."""
     if progress.is_over:
         raise HTTPException(409, f"This import is {progress.state} already: there is nothing left to cancel.")
-    tasks.cancel(progress.id)
+    record = tasks.cancel(progress.id)
+    if record is None or record.state in (State.DONE, State.DEAD, State.DISCARDED):
+        raise HTTPException(409, "This import has just come to its end: there is nothing left to cancel.")
     response.headers["Location"] = f"/imports/{progress.id}"
     if wants_page(request):
         response.status_code = 303

@@ -24,7 +24,7 @@ app.include_router(imports.router)
 app.include_router(tasks.status_router(authorize=imports.is_owner), prefix="/status")
 app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")))
 
-Email = Annotated[str, Form(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
+Email = Annotated[str, Form(pattern=r"^[^@\s,;]+@[^@\s,;]+$", max_length=254)]
 
 
 @app.get("/", response_class=Page)

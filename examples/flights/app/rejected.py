@@ -10,8 +10,9 @@ from twolane.csvfile import Rejected
 from . import store
 
 BYTE_ORDER_MARK = "\ufeff"  # else Excel takes UTF-8 for something else
-FORMULA = re.compile(r"[=+\-@\t\r]")
-NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
+# Where a formula begins: as a cell does, and as a part of one does where a spreadsheet takes the semicolon or the
+# tab for the separator and cuts there, or at a line end. A number is none.
+FORMULA = re.compile(r"""(^|[;\t\r\n]"*)(?=[=+\-@\t\r])(?![+-]?\d+([.,]\d+)?"*([;\t\r\n]|$))""")
 
 
 def as_csv(import_id: str) -> Iterator[str]:
@@ -36,5 +37,5 @@ def csv_text(rows: Iterable[Iterable[str]]) -> str:
 
 
 def safe(cell: str) -> str:
-    """What a spreadsheet would take for a formula becomes text by a quote before it; a number is none."""
-    return f"'{cell}" if FORMULA.match(cell) and not NUMBER.fullmatch(cell) else cell
+    """What a spreadsheet would take for a formula becomes text by a quote before it."""
+    return FORMULA.sub(r"\1'", cell)

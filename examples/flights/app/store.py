@@ -45,7 +45,8 @@ class Store:
         """The one import of a customer's file: the one that is there, else a new one of this id."""
         with self._db as db:
             db.execute(CLAIM, (new_id, customer, sha256, name, now()))
-        (found,) = self._imports("customer = ? AND sha256 = ? AND NOT ended_badly", customer, sha256)
+            # Within the transaction: nobody sets it aside in between.
+            (found,) = self._imports("customer = ? AND sha256 = ? AND NOT ended_badly", customer, sha256)
         return found
 
     def give_up(self, import_id: str) -> None:
@@ -132,5 +133,6 @@ def opened_store() -> Generator[Store]:
         connection.close()
 
 
-Db = Annotated[Store, Depends(opened_store)]
+# Closed before the answer leaves, and not when a slow customer has read it.
+Db = Annotated[Store, Depends(opened_store, scope="function")]
 opened = contextmanager(opened_store)

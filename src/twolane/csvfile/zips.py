@@ -86,7 +86,9 @@ def entry_in(reader: BinaryReader) -> Entry:
         raise damaged("ZIP") from error
     info = _only(infos)
     _refuse_odd(info)
-    reader.seek(max(info.header_offset, 0))
+    if info.header_offset < 0:  # computed by `zipfile` from a place of the directory that is not true
+        raise damaged("ZIP")
+    reader.seek(info.header_offset)
     header = read_fully(reader, _LOCAL_HEADER.size)
     if len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
         raise damaged("ZIP")
@@ -106,7 +108,8 @@ def _only(infos: list[ZipInfo]) -> ZipInfo:
         _refuse_document(what or "an Office document")
     if names[:1] == ["mimetype"]:
         _refuse_document("an OpenDocument file such as a spreadsheet (.ods)")
-    files = [info for info in infos if not info.is_dir() and not _is_of_a_mac(info.filename)]
+    # Not `is_dir`, which takes for granted that a file has a name.
+    files = [info for info in infos if not info.filename.endswith("/") and not _is_of_a_mac(info.filename)]
     if not files:
         raise CsvError("The ZIP archive is empty: it must hold one CSV file.")
     if len(files) > 1:

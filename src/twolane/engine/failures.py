@@ -5,6 +5,8 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
+from twolane.engine.masking import Masker
+from twolane.engine.wording import one_line
 from twolane.values.outcome import Failure
 
 MAX_TRACEBACK_CHARS = 16_000
@@ -29,6 +31,17 @@ def failure_of(error: BaseException, started_at: float, ended_at: float) -> Fail
         started_at,
         ended_at,
     )
+
+
+def in_a_line(failure: Failure, body: str) -> str:
+    """A failure as a line of the log tells it: without secrets of the message nor control characters, in one line.
+
+    Args:
+        failure: which.
+        body: the body of its message.
+    """
+    text = " ".join(one_line(failure.message, Masker.of(body)).split())
+    return f"{failure.error_type}: {text[:200]}"
 
 
 def _storable(text: str) -> str:

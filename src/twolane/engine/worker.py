@@ -29,16 +29,16 @@ from twolane.contracts.queue import (
 )
 from twolane.engine.batcher import Pending
 from twolane.engine.decide import decide
+from twolane.engine.failures import in_a_line
 from twolane.engine.hold import Hold
 from twolane.engine.keeper import LeaseKeeper
 from twolane.engine.limits import Limits
-from twolane.engine.reporting import became, said
 from twolane.engine.run import Ran, Surroundings, run
 from twolane.engine.settle import settle, settle_with
 from twolane.engine.slots import Slots
 from twolane.engine.upkeep import Upkeep
 from twolane.values.errors import QueueError, UsageError
-from twolane.values.outcome import Ack, Cancel, Decision, Die, NotUnderstood, Release, Wait
+from twolane.values.outcome import Ack, Cancel, Decision, Die, LetGo, NotUnderstood, Release, Retry, Wait
 from twolane.values.record import WorkerInfo
 
 log = logging.getLogger("twolane.worker")
@@ -349,8 +349,8 @@ class Worker:
             return
         dies_at = datetime.fromtimestamp(self._around.clock.now() + outcome.patience_s, UTC)
         log.warning(
-            "%s %s is not understood here (%s, %s); it waits for a worker that does until %s, then it is dead",
-            delivery.task or "a message", delivery.id, outcome.reason, said(outcome.failure, delivery.body),
+            "%s %s is not understood here (%s: %s); it waits for a worker that does until %s, then it is dead",
+            delivery.task or "a message", delivery.id, outcome.reason, in_a_line(outcome.failure, delivery.body),
             dies_at.isoformat(sep=" ", timespec="seconds"),
         )  # fmt: skip
 
@@ -366,7 +366,7 @@ class Worker:
         log.log(
             level, "%s %s attempt %d (queue %s, %.3f s) %s",
             delivery.task or "(no envelope)", delivery.id, delivery.attempt, delivery.queue, took_s,
-            became(decision, delivery.body) if held else "was no longer ours: another worker may run it",
+            _became(decision, delivery.body) if held else "was no longer ours: another worker may run it",
         )  # fmt: skip
 
 
@@ -378,3 +378,22 @@ def _names(around: Surroundings) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The names of all queue tasks, and of the async ones."""
     tasks = around.registry.queue_tasks()
     return tuple(task.name for task in tasks), tuple(task.name for task in tasks if task.is_async)
+
+
+def _became(decision: Decision, body: str) -> str:
+    """What became of a delivery, for its log line."""
+    match decision:
+        case Ack():
+            return "is done"
+        case Retry(after_s, failure):
+            return f"failed ({in_a_line(failure, body)}) and is tried again in {after_s:.1f} s"
+        case Wait(after_s, reason):
+            return f"waits ({reason}), tried again in {after_s:.0f} s"
+        case Release():
+            return "is given back unfinished"
+        case Die(reason, failure):
+            return f"is dead ({reason}: {in_a_line(failure, body)})"
+        case Cancel():
+            return "is cancelled"
+        case LetGo():
+            return "is let go"

@@ -25,7 +25,7 @@ from fastapi import params
 from twolane.engine.context import TaskContext
 from twolane.engine.filling import Attempt, Marked, parameters_of
 from twolane.fastapi.lanes import OfAttempt, RequestLanes, request_lanes
-from twolane.fastapi.refusals import refuse_parameter, refuse_security
+from twolane.fastapi.refusals import refuse_parameter, refuse_security, refuse_unknown
 from twolane.wiring.installed import Installed
 
 
@@ -95,6 +95,7 @@ def _depends(parameter: Marked) -> params.Depends | None:
 
 def _need(task: str, parameter: Marked, depends: params.Depends, path: tuple[str, ...]) -> Need:
     call = depends.dependency or parameter.type  # `Annotated[Repository, Depends()]`
+    refuse_unknown(task, path, parameter, call)
     need = Need(parameter.parameter.name, call, depends, (*path, _name(call)), _kind(call))
     refuse_security(task, need.path, need.name, depends, call)
     return need if call is request_lanes else _with_its_own(task, need)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, ForwardRef, NoReturn
 
 from fastapi import params
 from fastapi.security.base import SecurityBase
@@ -54,6 +54,25 @@ def refuse_security(
     if isinstance(depends, params.Security) or isinstance(call, SecurityBase):
         why, out = _AUTHORITY
         _refuse(task, path[:-1], f"`{name}`, filled by {path[-1]}, which {why}", out)
+
+
+def refuse_unknown(task: str, path: Sequence[str], found: Marked, call: Any) -> None:
+    """Refuse `Depends(...)` of something that cannot be called.
+
+    Raises:
+        DefinitionError: it names nothing, a type that only type checkers know, or an object of another kind.
+    """
+    if call in (inspect.Parameter.empty, Any):
+        why, out = "is to be filled, and nothing says by what", "Write Depends(function)"
+    elif isinstance(call, (str, ForwardRef)) and call is found.type:
+        why = "has a type that is not known where the task is defined"
+        out = "Import it there, not under TYPE_CHECKING, or write Depends(function)"
+    elif not callable(call):
+        why = f"is to be filled by {call!r:.60}, which cannot be called"
+        out = "Give Depends a function or a class, without calling it"
+    else:
+        return
+    _refuse(task, path, f"`{found.written}`, which {why}", out)
 
 
 _AUTHORITY = (

@@ -3,12 +3,21 @@
 
 const live = document.getElementById("live");
 const spoken = document.getElementById("spoken");
-const events = new EventSource(live.dataset.events);
+let events;
 let isAsking = false;
 let askAgain = false;
 
-// An event only says that something changed; what is seen comes from the server as HTML, as at the first load.
-events.addEventListener("status", refresh);
+follow();
+
+function follow() {
+  events = new EventSource(live.dataset.events);
+  // An event only says that something changed; what is seen comes from the server as HTML, as at the first load.
+  events.addEventListener("status", refresh);
+  // It comes back by itself, but not where it was answered with anything else, as by a proxy before a server that restarts.
+  events.addEventListener("error", () => {
+    if (events.readyState === EventSource.CLOSED) setTimeout(follow, 3000);
+  });
+}
 
 async function refresh() {
   askAgain = isAsking;

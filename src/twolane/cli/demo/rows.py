@@ -27,7 +27,7 @@ def rows(file: Path) -> Iterator[Row]:
     Raises:
         DemoFailed: the standard library cannot read it.
     """
-    csv.field_size_limit(sys.maxsize)
+    before = csv.field_size_limit(sys.maxsize)
     end_bytes = 0
 
     def lines() -> Iterator[str]:
@@ -48,6 +48,8 @@ def rows(file: Path) -> Iterator[Row]:
             begin = reader.line_num + 1
     except csv.Error as error:
         raise DemoFailed(f"{file}, line {begin}: the demo cannot count its rows ({error})") from error
+    finally:
+        csv.field_size_limit(before)  # the process's own: twolane's reader goes by it
 
 
 class Ends:
