@@ -34,10 +34,11 @@ def test_one_that_does_not_take_it_is_said(shop: Shop) -> None:
         addresses = f"{inbox.address} slack://{SECRET} nonsense"
         told = shop.run("alert", "--test", "--json", TWOLANE_ALERTS=addresses)
     assert told.code == 6
-    log, web, slack = told.json
+    log, web, slack, nonsense = told.json
     assert (log["accepted"], web["accepted"], slack["accepted"]) == (True, False, False)
     assert "500" in web["problem"]
-    assert "does not understand this address" in slack["problem"]
+    for each in (slack, nonsense):
+        assert "does not understand this address" in each["problem"]
     assert SECRET not in told.out + told.err
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -142,15 +143,20 @@ class TestHooks:
         assert calls == [ids[0], ids[0], ids[0], ids[1]]
         assert owed(house, "hook:bad") == 0
 
-    def test_an_async_one_cannot_end_the_app(
-        self, house: House, die: Callable[..., str], teller: Callable[..., Teller]
+    @pytest.mark.parametrize("error", [SystemExit, asyncio.CancelledError])
+    def test_an_async_one_cannot_end_the_app_nor_its_own_telling(
+        self,
+        house: House,
+        die: Callable[..., str],
+        teller: Callable[..., Teller],
+        error: type[BaseException],
     ) -> None:
         async def hook(_: Death) -> None:
-            raise SystemExit(3)
+            raise error
 
         die()
         asyncio.run(_rounds(teller(hook), 1))
-        assert "it raised SystemExit" in (house.target("hook:hook").state.error or "")
+        assert f"it raised {error.__name__}" in (house.target("hook:hook").state.error or "")
 
     def test_one_that_hangs_blocks_nobody_nor_the_end(
         self,
@@ -264,6 +270,31 @@ class TestSeveralProcesses:
 
 
 class TestLoop:
+    def test_an_app_whose_own_threads_are_all_busy_holds_up_no_telling(
+        self, house: House, die: Callable[..., str], teller: Callable[..., Teller]
+    ) -> None:
+        told, free = threading.Event(), threading.Event()
+
+        def hook(_: Death) -> None:
+            told.set()
+
+        async def main() -> None:
+            loop = asyncio.get_running_loop()
+            loop.set_default_executor(ThreadPoolExecutor(1))
+            busy = loop.run_in_executor(None, free.wait)
+            telling = teller(hook)
+            try:
+                async with asyncio.timeout(10):
+                    await telling.settle()
+            finally:
+                free.set()
+                await busy
+                await telling.finish()
+
+        die()
+        asyncio.run(main())
+        assert told.is_set()
+
     def test_a_death_wakes_it_and_nothing_is_written_while_nothing_is_owed(
         self, house: House, die: Callable[..., str], teller: Callable[..., Teller], batcher: Batcher
     ) -> None:

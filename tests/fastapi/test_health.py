@@ -63,6 +63,7 @@ def test_conditions_are_named_and_are_no_reason_to_send_no_requests(house: House
         house,
         Standing(Kind.TOO_OLD, "imports", Phase.HOLDING, 1_800_000_000.0, "secret words", told_at=1.0),
         Standing(Kind.PLACE, "", Phase.HOLDING, 1_800_000_000.0, "a path", told_at=1.0),
+        Standing(Kind.ALERTS, "json://hooks.internal:80 (ab12)", Phase.HOLDING, 1_800_000_000.0, told_at=1.0),
         Standing(Kind.NO_WORKER, "imports", Phase.PENDING, 1_800_000_000.0),
         Standing(Kind.DISK, "queue", Phase.ENDED, 1_800_000_000.0, told_at=1.0),
     )
@@ -73,6 +74,7 @@ def test_conditions_are_named_and_are_no_reason_to_send_no_requests(house: House
         "checks": FINE,
         "watched": True,
         "conditions": [
+            {"name": "alerts", "subject": "json (ab12)", "since": "2027-01-15T08:00:00Z"},
             {"name": "place", "subject": "", "since": "2027-01-15T08:00:00Z"},
             {"name": "too_old", "subject": "imports", "since": "2027-01-15T08:00:00Z"},
         ],

@@ -96,6 +96,8 @@ class TestAddresses:
             ("slack://a/b/c,json://h log", ("slack://a/b/c", "json://h")),
             (" json://h ;\n json://h, mailto://u:p@h?to=a@b,c@d ", ("json://h", "mailto://u:p@h?to=a@b,c@d")),
             ("nonsense", ("nonsense",)),
+            ("json://h/a nonsense", ("json://h/a", "nonsense")),
+            ("mailto://u:p@h?to=a@b, c@d json://h", ("mailto://u:p@h?to=a@b, c@d", "json://h")),
         ],
     )
     def test_are_split(self, text: str, found: tuple[str, ...]) -> None:
@@ -231,6 +233,34 @@ class TestWeb:
         assert len(inbox.arrived) == 1
         assert telling.state(0).told_to == 0
         telling.batcher.close()
+
+    @pytest.mark.parametrize("address", ["slack://wrong", "slack://ab/c", "discord://abcd"])
+    def test_what_is_wrong_with_a_short_address_tells_nothing_of_it(self, address: str) -> None:
+        problem = AppriseTarget(address).problem()
+        assert problem is not None
+        scheme, _, secret = address.partition("://")
+        assert f"{scheme}://{secret}" not in problem
+        for part in secret.split("/"):
+            assert f"({part})" not in problem
+
+    def test_the_log_of_the_libraries_below_names_no_secret(
+        self, inbox: WebInbox, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        AppriseTarget(f"{inbox.address}/{SECRET}").tell(Message("t", "b"))
+        assert len(inbox.arrived) == 1
+        assert SECRET not in caplog.text
+
+    def test_what_apprise_raises_names_no_secret(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import apprise
+
+        def notify(*_: object, **__: object) -> bool:
+            raise RuntimeError(f"no such host: json://127.0.0.1/{SECRET}")
+
+        monkeypatch.setattr(apprise.Apprise, "notify", notify)
+        with pytest.raises(NotAcceptedError, match="RuntimeError: no such host") as caught:
+            AppriseTarget(f"json://127.0.0.1/{SECRET}").tell(Message("t", "b"))
+        assert SECRET not in str(caught.value)
 
     def test_without_apprise_it_is_said_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "apprise", None)

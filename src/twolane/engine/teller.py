@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from twolane.contracts.clock import Clock
 from twolane.contracts.outbox import RegisterTargets, SaveTarget
@@ -29,6 +30,8 @@ from twolane.values.telling import Owed, OwedAlert, TargetRow, TargetState
 
 log = logging.getLogger("twolane.telling")
 
+A = TypeVar("A")
+
 LOOK_S = 2.0
 """How often it looks without having been woken."""
 PAUSE_S = 0.1
@@ -40,6 +43,7 @@ FINISH_S = 3.0
 BATCH = 100
 """How many deaths a hook gets for one line written down."""
 BATCH_S = 10.0
+READERS = 2
 SLACK_S = 5.0
 
 
@@ -76,6 +80,7 @@ class Teller:
         self._address = address
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._hands = {target.id: Hand(target.name) for target in targets}
+        self._readers = ThreadPoolExecutor(READERS, "twolane-outbox")
         self._look_at: dict[str, float] = {}
         self._registered_at: float | None = None
         self._said_at: float | None = None
@@ -110,6 +115,7 @@ class Teller:
         for each in left:
             each.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        self._readers.shutdown(wait=False)
 
     async def settle(self) -> None:
         """Tell until nobody is due; a target that hangs keeps no other waiting."""
@@ -122,7 +128,7 @@ class Teller:
         """Begin to tell every target that is due."""
         try:
             await self._register()
-            telling = await asyncio.to_thread(self._records.telling)
+            telling = await self._read(self._records.telling)
         except QueueMissing:
             return
         except (QueueError, UsageError) as error:
@@ -214,7 +220,7 @@ class Teller:
     async def _tell(self, target: Target, row: TargetRow) -> None:
         pace, now, state = self._paces[row.id], self._clock.now(), row.state
         whole = BATCH if pace.most is None else pace.most if pace.each else 1
-        owed = await asyncio.to_thread(self._records.owed, state.told_to, whole=whole)
+        owed = await self._read(partial(self._records.owed, state.told_to, whole=whole))
         if not owed.total:  # somebody deleted rows by hand
             await self._save(row, accepted(state, owed.up_to, (), now, pace))
             return
@@ -255,7 +261,7 @@ class Teller:
                 return
             part: Any = death_of(alert.letter, self._because(alert.letter.record.task))
         elif alert is None:
-            maskers = await asyncio.to_thread(self._maskers, owed)
+            maskers = await self._read(partial(self._maskers, owed))
             part = digest(owed, self._because, self._address, maskers)
         elif alert.letter is not None:
             part = about_death(alert.letter, self._because(alert.letter.record.task), self._address)
@@ -270,10 +276,17 @@ class Teller:
                     if target.in_loop
                     else self._hands[target.id].do(partial(target.tell, part))
                 )
-        except SystemExit as error:  # of a hook: it would end the app
-            raise RuntimeError("it raised SystemExit") from error
+        except (SystemExit, asyncio.CancelledError) as error:
+            if (ourselves := asyncio.current_task()) is not None and ourselves.cancelling():
+                raise
+            # Of a hook: the one would end the app, the other this telling without a word.
+            raise RuntimeError(f"it raised {type(error).__name__}") from error
         except TimeoutError:
             raise TimeoutError(f"no answer within {target.timeout_s:g} s") from None
+
+    async def _read(self, call: Callable[[], A]) -> A:
+        """Ask the records, in threads of our own: an app may keep all of its loop's busy for as long as it likes."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, call)
 
     def _maskers(self, owed: Owed) -> dict[str, Masker]:
         """What knows the secrets in the last error of each kind that is told by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,9 +10,11 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from twolane.engine.health import Health, HealthCheck
-from twolane.values.condition import Standing
+from twolane.values.condition import Kind, Standing
 from twolane.wiring.installed import Installed
 
+_ADDRESS = re.compile(r"://\S*")
+"""What a target's name says beyond its kind: a host that is nobody's business who can reach the app."""
 _METHODS = ["GET", "HEAD"]
 _HEADERS = {"Cache-Control": "no-store"}
 
@@ -52,7 +55,8 @@ def _status(found: Health) -> str:
 
 def _condition(standing: Standing) -> dict[str, Any]:
     since = datetime.fromtimestamp(standing.since, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return {"name": standing.kind, "subject": standing.subject, "since": since}
+    subject = _ADDRESS.sub("", standing.subject) if standing.kind == Kind.ALERTS else standing.subject
+    return {"name": standing.kind, "subject": subject, "since": since}
 
 
 def _answer(content: dict[str, Any], *, is_ready: bool = True) -> JSONResponse:

@@ -16,13 +16,15 @@ from twolane.engine.wording import Message, clipped
 
 MASK = "***"
 """Short: it stands in names."""
-_BETWEEN = re.compile(r"[\s,;]+(?=[A-Za-z][A-Za-z0-9+.-]*:|log\b)|[\s,;]+$|^[\s,;]+")
+_BETWEEN = re.compile(r"[\s,;]+(?=[A-Za-z][A-Za-z0-9+.-]*:|log\b)|[\s,;]+$|^[\s,;]+|(?<![\s,;])\s+(?![\s,;])")
 _OPEN_HOSTS = frozenset(
     {"json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos", "http", "https"}
 )
 """Schemes whose host is no secret; with others it is often a token."""
 _SECRET_CHARS = 6
-"""A shorter part of an address is a word such as `json`, which an error needs."""
+"""A shorter part of an address is masked as a word of its own only: it may be part of words that an error needs."""
+_TALKERS = ("apprise", "urllib3.connectionpool", "urllib3.util.retry")
+"""The loggers that name addresses; those of urllib3 at level DEBUG, path and all."""
 MISSING = "apprise is not installed: pip install 'twolane[alerts]'"
 
 
@@ -31,7 +33,7 @@ class NotAcceptedError(Exception):
 
 
 def split_addresses(text: str) -> tuple[str, ...]:
-    """The addresses in a setting: separated by commas, semicolons or white space before the next `scheme:`.
+    """The addresses in a setting: separated by white space, or by commas or semicolons before the next `scheme:`.
 
     `log` stands for the log, which is always told, and is left out.
     """
@@ -95,7 +97,12 @@ class AppriseTarget:
         service = self._open()
         title, body = fitted(part, service[0].title_maxlen, service[0].body_maxlen)
         with _Heard() as heard:
-            took = service.notify(body=body, title=title, notify_type="failure", body_format="text")
+            try:
+                took = service.notify(body=body, title=title, notify_type="failure", body_format="text")
+            except Exception as error:  # noqa: BLE001  (whatever it raises may name the address)
+                raise NotAcceptedError(
+                    without_secrets(f"{type(error).__name__}: {error}", self._address)
+                ) from None
         if not took:
             raise NotAcceptedError(
                 heard.said(self._address) or "it did not take it, and apprise does not say why"
@@ -133,7 +140,7 @@ def fitted(part: Message, title_chars: int, body_chars: int) -> tuple[str, str]:
 
 
 class _Heard(logging.Filter):
-    """What apprise logs in this thread meanwhile: the only place where it says why.
+    """What apprise, and what it calls, logs in this thread meanwhile: the only place where it says why.
 
     It goes no further: it may name secrets, and the target's own log line says the rest.
     """
@@ -141,11 +148,13 @@ class _Heard(logging.Filter):
     def __enter__(self) -> Self:
         self._thread = threading.get_ident()
         self._lines: list[str] = []
-        logging.getLogger("apprise").addFilter(self)
+        for name in _TALKERS:
+            logging.getLogger(name).addFilter(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        logging.getLogger("apprise").removeFilter(self)
+        for name in _TALKERS:
+            logging.getLogger(name).removeFilter(self)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Keep a line of ours from the log."""
@@ -157,13 +166,21 @@ class _Heard(logging.Filter):
 
     def said(self, address: str) -> str:
         """In one line, without secrets, nor anything that the address is made of."""
-        text = " ".join(" ".join(self._lines).split())
-        for part in sorted(
-            re.split(r"[/:@?&=,;#]+", unquote(address) + "/" + address), key=len, reverse=True
-        ):
-            if len(part) >= _SECRET_CHARS:
-                text = text.replace(part, MASK)
-        return clipped(Masker().text(text), 300)
+        return without_secrets(" ".join(self._lines), address)
+
+
+def without_secrets(text: str, address: str) -> str:
+    """What is said about an address, in one line, without anything that it is made of but its scheme."""
+    text = " ".join(text.split()).replace(address, MASK)
+    scheme, *parts = re.split(r"[/:@?&=,;#]+", address)
+    if scheme:
+        text = re.sub(rf"\b{re.escape(scheme)}://\S*", f"{scheme}://{MASK}", text)
+    for part in sorted({*parts, *map(unquote, parts)}, key=len, reverse=True):
+        if len(part) >= _SECRET_CHARS:
+            text = text.replace(part, MASK)
+        elif part and part != scheme:
+            text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", MASK, text)
+    return clipped(Masker().text(text), 300)
 
 
 def _hash(address: str) -> str:
