@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -35,6 +36,25 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def shop(tmp_path: Path) -> Path:
     (tmp_path / "app.py").write_text(BREAKS)
     return tmp_path
+
+
+def test_what_is_suggested_is_python(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        """
+from fastapi import BackgroundTasks, FastAPI
+from mail import send_reset_mail
+
+app = FastAPI()
+
+@app.post("/reset")
+def reset(email: str, b: BackgroundTasks):
+    b.add_task(send_reset_mail, email)
+    return {"detail": "Reset email sent"}
+"""
+    )
+    suggested = [each for each in run(tmp_path).stdout.splitlines() if "suggested: " in each]
+    assert len(suggested) == 1
+    ast.parse(suggested[0].partition("suggested: @")[2].partition(", and lanes")[0])
 
 
 def test_what_breaks_the_rule_is_1_and_says_the_headline_first(shop: Path) -> None:

@@ -70,7 +70,7 @@ def planned(found: Gathered, judged: Judged) -> Change | None:
         return None
     if judged.verdict == "queue" and (_speaks(REQUEST_SCOPED, found) or _speaks(UPLOAD, found)):
         return None
-    because = judged.evidence[0].reason.partition(":")[0].replace('"', "'").replace("\\", "/")
+    because = judged.evidence[0].because
     return Change(site.line, site.place.call, site.path, root.func, judged.verdict, because, parameter)
 
 

@@ -37,6 +37,11 @@ class Evidence:
     reason: str
     weight: int = 0
 
+    @property
+    def because(self) -> str:
+        """The reason as the text of a `because="..."`: without what is quoted from the code."""
+        return self.reason.partition(":")[0].replace('"', "'").replace("\\", "/")
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:

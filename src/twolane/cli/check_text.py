@@ -64,7 +64,7 @@ def _site(site: Checked, verdict: str, style: str) -> None:
     for found in site.findings:
         _finding(found)
     if site.verdict == "queue":
-        because = site.evidence[0].reason.partition(":")[0] if site.evidence else ""
+        because = site.evidence[0].because if site.evidence else ""
         line(
             f'  suggested: @tasks.task(if_lost="alert", because="{because}"), and lanes.add_task; --diff shows it'
         )
