@@ -65,7 +65,6 @@ def test_none_must_be_written_out_and_is_said_loudly(written: str, caplog: pytes
     else:
         settings = read_settings(environment=ALL | {"TWOLANE_STATE": "none"})
 
-    caplog.set_level(logging.WARNING, "twolane.queue")  # commands in this process may have made it quieter
     stores = open_stores(settings)
 
     assert isinstance(stores.queue, StatelessSqsQueue)

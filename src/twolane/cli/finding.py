@@ -64,8 +64,13 @@ def opened_stores(settings: Settings) -> Generator[Stores]:
     Raises:
         QueueMissing: there is no queue.
     """
-    logging.getLogger("twolane.queue").setLevel(logging.ERROR)  # where it lies is said by who works on it
-    stores = open_stores(settings, create=False)
+    log = logging.getLogger("twolane.queue")
+    level = log.level
+    log.setLevel(logging.ERROR)  # where it lies is said by who works on it
+    try:
+        stores = open_stores(settings, create=False)
+    finally:
+        log.setLevel(level)
     try:
         yield stores
     finally:
