@@ -32,14 +32,12 @@ class Capabilities:
         durable: L1: what `Send` answered survives a kill of the process and a loss of power.
         detects_stale: L4: a stale receipt settles nothing.
         release_is_free: L7: a release uses up no attempt.
-        knows_crashes: a worker's death is noticed at once, and told apart from a lost lease; what it ran are
-            suspects then.
+        knows_crashes: a worker's death is noticed at once and told from a lost lease; what it ran are suspects.
         selects_tasks: `Receive` hands out messages of the tasks it names only; else whatever comes next.
         foresees: `next_visible_at` knows; else what becomes visible is told by `listen` or found by a receive.
         prunes: `Prune` forgets finished records; else they expire by themselves.
         sums: what each task did on each day is counted (`Records.daily_sums`).
-        longest_attempt_s: for so long a delivery can be held, in seconds, however often its lease is extended;
-            None: for ever.
+        longest_attempt_s: how long a delivery can be held, in seconds, extensions included; None: for ever.
     """
 
     durable: bool
