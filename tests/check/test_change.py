@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -56,9 +55,7 @@ def forget(key: str) -> None:
 def changed(tmp_path: Path) -> Path:
     report = checked(tmp_path, shop__INIT="", shop__main=APP, shop__jobs=JOBS, changes=True)
     assert [bool(site.change) for site in report.sites] == [True, True, False, True]
-    if shutil.which("patch") is None:
-        pytest.skip("patch is not installed")
-    subprocess.run(["patch", "-p1", "-s"], cwd=tmp_path, input=report.diff, text=True, check=True)
+    subprocess.run(["git", "apply", "-p1"], cwd=tmp_path, input=report.diff, text=True, check=True)
     return tmp_path / "shop"
 
 
