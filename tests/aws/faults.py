@@ -1,18 +1,15 @@
-"""A proxy before a local AWS that does to requests what networks and overloaded services do."""
+"""What networks and overloaded services do to a request: one thing at will, or by a seed whatever comes."""
 
 from __future__ import annotations
 
-import http.client
 import json
+import random
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
-
-from tests.aws.servers import Server
 
 Fault = Callable[["Exchange"], None]
 """Does something to an exchange, or nothing."""
@@ -22,39 +19,40 @@ class Dropped(Exception):
     """The connection ends without an answer."""
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a client gets.
+
+    Attributes:
+        status: of HTTP.
+        body: as it is sent.
+        headers: but for the length.
+        length: what is said of the body's length; None: the truth. More than there is: the connection ends early.
+    """
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/x-amz-json-1.0"),)
+    length: int | None = None
+
+
 @dataclass
 class Exchange:
     """One request on its way.
 
     Attributes:
-        operation: such as `SendMessageBatch`.
+        operation: such as `SendMessageBatch`; of S3 and other services without such a name `PUT object` and so on.
+        service: such as `AmazonSQS` or `DynamoDB_20120810`; empty: it goes by paths, as S3 does.
         body: what was asked.
-        forward: brings it to the server; answers status and body.
+        forward: brings a body to the server, as often as it is called.
         answer: what the client gets; None: what the server says.
     """
 
     operation: str
+    service: str
     body: bytes
-    forward: Callable[[], tuple[int, bytes]]
-    answer: tuple[int, bytes] | None = None
-
-
-@dataclass
-class Proxy:
-    """Where it is, what went through it, and what it does.
-
-    Attributes:
-        server: as which clients see it.
-        operations: what was asked, in order.
-        faults: what it does, by operation; each is called for every request.
-    """
-
-    server: Server
-    operations: list[str] = field(default_factory=list[str])
-    faults: dict[str, Fault] = field(default_factory=dict[str, Fault])
-
-    def count(self, operation: str) -> int:
-        return self.operations.count(operation)
+    forward: Callable[[bytes], Answer]
+    answer: Answer | None = None
 
 
 def drop_before(exchange: Exchange) -> None:
@@ -64,8 +62,26 @@ def drop_before(exchange: Exchange) -> None:
 
 def drop_after(exchange: Exchange) -> None:
     """It is carried out, and its answer is lost."""
-    exchange.forward()
+    exchange.forward(exchange.body)
     raise Dropped
+
+
+def duplicate(exchange: Exchange) -> None:
+    """It arrives twice, and the second answer is the one that comes back."""
+    exchange.forward(exchange.body)
+    exchange.answer = exchange.forward(exchange.body)
+
+
+def cut(exchange: Exchange) -> None:
+    """It is carried out, and its answer ends in the middle: botocore takes what it cannot read for a success."""
+    answer = exchange.forward(exchange.body)
+    exchange.answer = replace(answer, body=answer.body[: len(answer.body) // 2])
+
+
+def cut_off(exchange: Exchange) -> None:
+    """As `cut`, and the connection ends there, so that the client can know."""
+    answer = exchange.forward(exchange.body)
+    exchange.answer = replace(answer, body=answer.body[: len(answer.body) // 2], length=len(answer.body))
 
 
 def fail(status: int, code: str, *, times: int | None = None) -> Fault:
@@ -77,73 +93,165 @@ def fail(status: int, code: str, *, times: int | None = None) -> Fault:
             return
         if left[0] is not None:
             left[0] -= 1
-        exchange.answer = (
-            status,
-            json.dumps({"__type": f"com.amazonaws#{code}", "message": "a test"}).encode(),
-        )
+        exchange.answer = error(exchange, status, code)
 
     return fault
+
+
+def error(exchange: Exchange, status: int, code: str) -> Answer:
+    """AWS's own way to say no, of this service."""
+    if not exchange.service:
+        body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>a test</Message></Error>"
+        return Answer(status, body.encode(), (("Content-Type", "application/xml"),))
+    body = json.dumps({"__type": f"com.amazonaws#{code}", "message": "a test"})
+    return Answer(status, body.encode())
+
+
+def throttle(exchange: Exchange) -> None:
+    """It comes too soon."""
+    if exchange.service == "AmazonSQS":
+        exchange.answer = error(exchange, 400, "RequestThrottled")
+    elif exchange.service:
+        exchange.answer = error(exchange, 400, "ThrottlingException")
+    else:
+        exchange.answer = error(exchange, 503, "SlowDown")
 
 
 def change(edit: Callable[[dict[str, Any]], None]) -> Fault:
     """It is carried out, and the answer is another."""
 
     def fault(exchange: Exchange) -> None:
-        status, body = exchange.forward()
-        answer = json.loads(body)
+        told = exchange.forward(exchange.body)
+        answer = json.loads(told.body)
         edit(answer)
-        exchange.answer = (status, json.dumps(answer).encode())
+        exchange.answer = replace(told, body=json.dumps(answer).encode())
 
     return fault
 
 
-@contextmanager
-def proxy(server: Server) -> Iterator[Proxy]:
-    """A proxy before a server."""
-    where = urlsplit(server.url)
-    made = Proxy(server)
+def delay(seconds: float) -> Fault:
+    """It is answered as it should be, that much later."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def fault(exchange: Exchange) -> None:
+        time.sleep(seconds)
 
-        def do_POST(self) -> None:
-            operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            made.operations.append(operation)
+    return fault
 
-            def forward() -> tuple[int, bytes]:
-                connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=30)
-                connection.request("POST", self.path, body, dict(self.headers))
-                told = connection.getresponse()
-                answer = told.status, told.read()
-                connection.close()
-                return answer
 
-            exchange = Exchange(operation, body, forward)
-            try:
-                if operation in made.faults:
-                    made.faults[operation](exchange)
-                status, answer = exchange.answer or forward()
-            except Dropped:
-                self.close_connection = True
-                return
-            self.send_response(status)
-            self.send_header("Content-Type", "application/x-amz-json-1.0")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+def refuse_some(which: Callable[[int], bool]) -> Fault:
+    """SQS takes a batch but for some of its entries: those it could not take just now."""
 
-        def log_message(self, *_: Any) -> None:
-            """Nobody reads it."""
+    def fault(exchange: Exchange) -> None:
+        asked = json.loads(exchange.body)
+        entries: list[dict[str, Any]] = asked.get("Entries", [])
+        refused = [entry for number, entry in enumerate(entries) if which(number)]
+        if not refused:
+            return
+        asked["Entries"] = [entry for entry in entries if entry not in refused]
+        answer: dict[str, Any] = {"Successful": []}
+        if asked["Entries"]:
+            answer = json.loads(exchange.forward(json.dumps(asked).encode()).body)
+        failed = [{"Id": entry["Id"], "Code": "InternalError", "SenderFault": False} for entry in refused]
+        answer["Failed"] = [*answer.get("Failed", []), *failed]
+        exchange.answer = Answer(200, json.dumps(answer).encode())
 
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    httpd.daemon_threads = True
-    thread = threading.Thread(target=httpd.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    made.server = Server(f"http://127.0.0.1:{httpd.server_port}", server.clock)
-    try:
-        yield made
-    finally:
-        httpd.shutdown()
-        httpd.server_close()
-        thread.join()
+    return fault
+
+
+@dataclass(frozen=True)
+class Chances:
+    """How likely each misdeed is for one request, from 0 to 1; at most one befalls it.
+
+    Attributes:
+        drop_before: it never arrives.
+        drop_after: it is carried out, and the answer is lost.
+        duplicate: it arrives twice.
+        delay: it is late, by up to `longest_delay_s` seconds.
+        throttle: it is refused because it comes too soon.
+        fail: the service answers 500 or 503, and has done it or not.
+        cut: its answer ends in the middle, seen or unseen.
+        refuse_some: of a batch to SQS some entries fail.
+    """
+
+    drop_before: float = 0.0
+    drop_after: float = 0.0
+    duplicate: float = 0.0
+    delay: float = 0.0
+    throttle: float = 0.0
+    fail: float = 0.0
+    cut: float = 0.0
+    refuse_some: float = 0.0
+    longest_delay_s: float = 0.2
+
+    @classmethod
+    def all(cls, chance: float, **others: float) -> Chances:
+        """Every misdeed as likely as any other."""
+        names = [name for name in asdict(cls()) if name != "longest_delay_s"]
+        return cls(**{**dict.fromkeys(names, chance), **others})
+
+
+@dataclass
+class Weather:
+    """Befalls requests by a seed: the n-th request of an operation always has the same fate.
+
+    Attributes:
+        seed: which weather.
+        chances: how bad.
+        only: the operations that it befalls; empty: all.
+        dealt: what befell how many requests, by operation and misdeed.
+    """
+
+    seed: int | str
+    chances: Chances
+    only: frozenset[str] = frozenset()
+    dealt: Counter[str] = field(default_factory=Counter[str])
+    _asked: Counter[str] = field(default_factory=Counter[str])
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Do what is fated."""
+        if self.only and exchange.operation not in self.only:
+            return
+        with self._guard:
+            self._asked[exchange.operation] += 1
+            dice = random.Random(f"{self.seed}/{exchange.operation}/{self._asked[exchange.operation]}")
+        name = self.fate(dice, batch=exchange.operation.endswith("MessageBatch"))
+        if name is None:
+            return
+        with self._guard:
+            self.dealt[f"{exchange.operation} {name}"] += 1
+        self._do(name, dice, exchange)
+
+    def fate(self, dice: random.Random, *, batch: bool) -> str | None:
+        """Which misdeed; None: none. Only a batch can be refused in part."""
+        roll = dice.random()
+        for name, chance in asdict(self.chances).items():
+            if name == "longest_delay_s" or (name == "refuse_some" and not batch):
+                continue
+            if roll < chance:
+                return name
+            roll -= chance
+        return None
+
+    def _do(self, name: str, dice: random.Random, exchange: Exchange) -> None:
+        if name == "delay":
+            delay(dice.uniform(0, self.chances.longest_delay_s))(exchange)
+        elif name == "fail":
+            if dice.random() < 0.5:
+                exchange.forward(exchange.body)
+            status, code = dice.choice([(500, "InternalFailure"), (503, "ServiceUnavailable")])
+            fail(status, code)(exchange)
+        elif name == "cut":
+            dice.choice([cut, cut_off])(exchange)
+        elif name == "refuse_some":
+            refuse_some(lambda _: dice.random() < 0.5)(exchange)
+        else:
+            PLAIN[name](exchange)
+
+
+PLAIN: Mapping[str, Fault] = {
+    "drop_before": drop_before,
+    "drop_after": drop_after,
+    "duplicate": duplicate,
+    "throttle": throttle,
+}

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.aws.faults import Proxy, change, drop_after, fail, proxy
+from tests.aws.faults import change, drop_after, fail
 from tests.aws.places import Place
+from tests.aws.proxy import Proxy, proxy
 from tests.aws.servers import Server
 from twolane.backends.dynamodb import DynamoState
 from twolane.contracts.state import Change, Conflict, Item

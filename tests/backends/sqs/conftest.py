@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.aws.faults import Proxy, proxy
 from tests.aws.places import Place, TurnedClock
+from tests.aws.proxy import Proxy, proxy
 from tests.aws.servers import Server
 from tests.contract.house import House, InAws
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.aws.faults import Fault, Proxy, change, drop_after, drop_before, fail
+from tests.aws.faults import Fault, change, drop_after, drop_before, fail
+from tests.aws.proxy import Proxy
 from tests.contract.house import FAILURE, LEASE_S, House
 from twolane.contracts.queue import (
     AckDelivery,

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.aws.faults import Proxy, fail, proxy
+from tests.aws.faults import fail
 from tests.aws.places import Place
+from tests.aws.proxy import Proxy, proxy
 from tests.aws.servers import Server
 from tests.contract.house import answer_of
 from tests.worker_process.processes import until

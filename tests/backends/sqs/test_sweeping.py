@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.aws.faults import Proxy, change, fail
+from tests.aws.faults import change, fail
 from tests.aws.places import Place, TurnedClock
+from tests.aws.proxy import Proxy
 from tests.aws.servers import Server
 from tests.contract.house import FAILURE, LEASE_S, House, InAws
 from twolane.backends.sqs import SqsQueue
