@@ -114,7 +114,7 @@ class InAws:
         self._records = place.records(clock)
 
     def open(self) -> Queue:
-        queue = self.place.queue(self.clock, poll_s=0)
+        queue = self.place.queue(self.clock, poll_s=0, sums_every_s=0)
         self._queues.append(queue)
         return queue
 

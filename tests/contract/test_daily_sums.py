@@ -74,6 +74,7 @@ def test_a_lost_lease_is_a_failed_attempt(house: House) -> None:
     assert summed.run_s == pytest.approx(LEASE_S + 1)
 
 
+@pytest.mark.needs("knows_crashes")
 def test_a_crash_is_a_failed_attempt(house: House) -> None:
     house.register()
     house.send()

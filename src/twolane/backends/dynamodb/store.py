@@ -20,6 +20,8 @@ WRITES = 25
 """How many statements one BatchExecuteStatement takes (docs.aws.amazon.com/amazondynamodb, ServiceQuotas)."""
 READS = 100
 """How many keys one BatchGetItem takes."""
+ADDS = 150
+"""How many counters one UpdateExpression adds to: it takes 4 KB and 300 operators."""
 TRIES = 4
 PAUSE_S = 0.05
 _CHANGED = frozenset(
@@ -122,6 +124,10 @@ class DynamoState:
         return found
 
     def add(self, key: str, amounts: Mapping[str, int], *, expires_at: float | None = None) -> None:
+        for names in _parts(list(amounts), ADDS):
+            self._add(key, {name: amounts[name] for name in names}, expires_at)
+
+    def _add(self, key: str, amounts: Mapping[str, int], expires_at: float | None) -> None:
         names = {f"#{number}": name for number, name in enumerate(amounts)}
         values = {f":{number}": {"N": str(amount)} for number, amount in enumerate(amounts.values())}
         terms = ", ".join(f"#{number} :{number}" for number in range(len(amounts)))

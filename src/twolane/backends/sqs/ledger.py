@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from twolane.backends.sqs.alerts import death_of, owing
 from twolane.backends.sqs.rates import Rates
 from twolane.backends.sqs.rows import INLINE_BYTES, Row, body_key, from_text, item_of, key_of, to_text
+from twolane.backends.sqs.sums import EVERY_S, Sums
 from twolane.backends.sqs.swaps import ROUNDS, Swap, swap
 from twolane.backends.sqs.turns import Turn
 from twolane.contracts.clock import Clock
@@ -49,14 +50,21 @@ class Ledger:
         state: where they are.
         clock: the time of alerts.
         keep_s: how long finished ones are kept, in seconds.
+        sums_every_s: the pace of the daily sums, in seconds.
+
+    Attributes:
+        sums: what each task did on each day.
     """
 
-    def __init__(self, state: StateStore, clock: Clock, *, keep_s: float) -> None:
+    def __init__(
+        self, state: StateStore, clock: Clock, *, keep_s: float, sums_every_s: float = EVERY_S
+    ) -> None:
         self.state = state
         self.keep_s = keep_s
         self._now = clock.now
         self._ended: Counter[str] = Counter()
         self._rates = Rates(state, clock)
+        self.sums = Sums(state, clock, every_s=sums_every_s)
         self._owing: list[Item] = []
 
     def rows(self, ids: Sequence[str]) -> dict[str, tuple[Item, Row]]:
@@ -131,8 +139,14 @@ class Ledger:
         """These changes were written, for these turns: they count."""
         self._owing += [change.after for change in group[1:] if change.after is not None]
         for turn in turns:
-            if isinstance(turn, Turn) and turn.ended is not None:
-                self._rates.note(turn.row.record.task, done=turn.ended)
+            if not isinstance(turn, Turn):
+                continue
+            task = turn.row.record.task
+            if turn.ended is not None:
+                self._rates.note(task, done=turn.ended)
+                self.sums.note_attempt(task, done=turn.ended, run_s=_run_s(turn.row, done=turn.ended))
+            if turn.died:
+                self.sums.note_dead(task)
 
     def taken_owing(self) -> list[Item]:
         """What is owed by deaths since the last time, and has no numbers yet."""
@@ -173,8 +187,16 @@ class Ledger:
         """A message has come to its end: it stays counted when its record is gone."""
         self._ended[f"{row.record.state.value}:{row.record.queue}"] += 1
 
-    def write_counts(self) -> None:
-        """Bring the counters up to date; what cannot be written now is written later."""
+    def write_counts(self, *, at_once: bool = False) -> None:
+        """Bring the counters up to date; what cannot be written now is written later.
+
+        Args:
+            at_once: also those that have a pace of their own: the process ends.
+
+        Raises:
+            QueueError: some are written with the next flush.
+        """
+        self.sums.write(at_once=at_once)
         self._rates.write()
         ended, self._ended = self._ended, Counter()
         amounts = {name: count for name, count in ended.items() if count}
@@ -185,6 +207,16 @@ class Ledger:
         except QueueError:
             self._ended.update(ended)
             raise
+
+
+def _run_s(row: Row, *, done: bool) -> float:
+    """How long the attempt took that has just ended."""
+    if done:
+        kept = row.record
+        return (
+            0.0 if kept.finished_at is None or kept.started_at is None else kept.finished_at - kept.started_at
+        )
+    return 0.0 if row.failure is None else row.failure.ended_at - row.failure.started_at
 
 
 def is_large(body: str) -> bool:

@@ -32,6 +32,7 @@ from twolane.backends.sqs.reaping import Reaping
 from twolane.backends.sqs.receiving import Receiving
 from twolane.backends.sqs.sending import Sending
 from twolane.backends.sqs.settling import Settling
+from twolane.backends.sqs.sums import EVERY_S
 from twolane.backends.sqs.sweeping import Sweeping
 from twolane.backends.sqs.targets import Targets
 from twolane.backends.sqs.watching import Watch
@@ -78,6 +79,7 @@ class SqsQueue:
         poll_s: 0: a `Receive` asks SQS itself and does not wait; None: long polls, as the address says.
         keep_s: how long finished records are kept, in seconds.
         batch_bytes: how many bytes of bodies one call takes.
+        sums_every_s: how long the daily sums are gathered before they are written, in seconds.
     """
 
     capabilities = q.Capabilities(
@@ -88,7 +90,6 @@ class SqsQueue:
         selects_tasks=False,
         foresees=False,
         prunes=False,
-        sums=False,
         longest_attempt_s=MAX_HIDDEN_S,
     )
     max_body_bytes = MAX_BODY_BYTES
@@ -103,10 +104,11 @@ class SqsQueue:
         poll_s: float | None = None,
         keep_s: float = KEEP_S,
         batch_bytes: int = BATCH_BYTES,
+        sums_every_s: float = EVERY_S,
     ) -> None:
         self._service = service or Service("sqs", poll_s=address.poll_s)
         wires = Wires(address, self._service, batch_bytes=batch_bytes)
-        ledger = Ledger(state, clock, keep_s=keep_s)
+        ledger = Ledger(state, clock, keep_s=keep_s, sums_every_s=sums_every_s)
         self._state = state
         self._ledger = ledger
         wait_s = address.poll_s if poll_s is None else poll_s
@@ -201,6 +203,7 @@ class SqsQueue:
     def close(self) -> None:
         self._polling.finish()
         self._lanes.shutdown()
+        self._write_counts(at_once=True)
         self._service.close()
         self._state.close()
 
@@ -305,9 +308,9 @@ class SqsQueue:
         except QueueError as error:
             log.warning("who died is told later, within a minute of the state store's return: %s", error)
 
-    def _write_counts(self) -> None:
+    def _write_counts(self, *, at_once: bool = False) -> None:
         try:
-            self._ledger.write_counts()
+            self._ledger.write_counts(at_once=at_once)
         except QueueError as error:
             log.info("the counters could not be written (%s): with the next flush", error)
 

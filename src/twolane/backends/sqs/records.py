@@ -88,9 +88,8 @@ class StateRecords:
         row = self._row(message_id)
         return () if row is None else row.attempts
 
-    def daily_sums(self, since_day: int) -> list[DailySum]:  # noqa: ARG002  (the contract's)
-        """None: this backend keeps no sums yet, and says so by `Capabilities.sums`."""
-        return []
+    def daily_sums(self, since_day: int) -> list[DailySum]:
+        return self._ledger.sums.since(since_day)
 
     def stats(self) -> Stats:
         now = self._now()

@@ -53,6 +53,10 @@ class Batch:
     error: Exception | None = None
     ending: str | None = None
 
+    def new(self) -> list[Outgoing]:
+        """The messages that were not there before."""
+        return [message for message in self.messages if message.id in self.made]
+
 
 class Sending:
     """Stores messages.
@@ -104,6 +108,9 @@ class Sending:
                     else _state_failed(batch.messages, error)
                 )
                 batch.error = batch.error or known
+        for batch in batches:
+            if batch.error is None:
+                self._ledger.sums.note_sent(batch.new())
         return [
             batch.error or tuple(batch.sent[number] for number in range(len(batch.messages)))
             for batch in batches
