@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tests.aws.faults import Proxy, fail
+from tests.aws.faults import fail
 from tests.aws.places import Place, TurnedClock
+from tests.aws.proxy import Proxy
 from tests.clock import FakeClock
 from tests.contract.house import House
 from twolane.backends.sqs.here import StateHere
