@@ -38,11 +38,17 @@ def make_runtime(registry: Registry, settings: Settings, limits: Limits | None =
         SystemClock(),
         lambda: _open_for_app(settings),
         new_id=new_id,
-        limits=limits or (Limits() if isinstance(settings.queue, Path) else Limits(poll_s=SQS_POLL_S)),
+        limits=limits or _limits(settings.queue),
         in_app=settings.worker == "in_app",
         targets=lambda: targets_of(settings.alerts),
         thresholds=settings.thresholds if settings.watches else None,
     )
+
+
+def _limits(queue: Path | Address) -> Limits:
+    if isinstance(queue, Path):
+        return Limits()
+    return Limits(poll_s=SQS_POLL_S, lease_s=float(queue.lease_s))
 
 
 def make_watch(registry: Registry, settings: Settings, thresholds: Thresholds) -> Runtime:

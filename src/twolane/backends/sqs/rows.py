@@ -48,6 +48,7 @@ class Row:
         attempts: those that did not succeed.
         unsent: it was sent back and may not have reached SQS yet.
         token: tells the row of one send from that of another one under the same id.
+        lapsed_at: the cursor and how much was done when a lease of it ended last; None: none has.
     """
 
     record: Record
@@ -60,6 +61,7 @@ class Row:
     attempts: tuple[Attempt, ...] = ()
     unsent: bool = False
     token: str = ""
+    lapsed_at: list[Any] | None = None
 
     def but(self, *, record: dict[str, Any] | None = None, **changes: Any) -> Row:
         """The same but for this."""
@@ -182,7 +184,7 @@ def to_text(row: Row) -> str:
     if kept.reason is not None:
         record["reason"] = kept.reason.value
     text: dict[str, Any] = {"record": record, "digest": row.digest, "max_attempts": row.max_attempts}
-    for name in ("body", "receipt", "waits_since"):
+    for name in ("body", "receipt", "waits_since", "lapsed_at"):
         if getattr(row, name) is not None:
             text[name] = getattr(row, name)
     if row.blobs:
@@ -219,6 +221,7 @@ def from_json(has: dict[str, Any]) -> Row:
         attempts=tuple([_attempt_of(each) for each in has.get("attempts", ())]),
         unsent=has.get("unsent", False),
         token=has.get("token", ""),
+        lapsed_at=has.get("lapsed_at"),
     )
 
 

@@ -14,7 +14,7 @@ from twolane.backends.sqs.rows import Row, noted
 from twolane.contracts import queue as q
 from twolane.values.errors import SendRefused
 from twolane.values.outcome import Failure, Reason
-from twolane.values.policy import MAX_PAUSE_S
+from twolane.values.policy import MAX_CRASHES, MAX_PAUSE_S
 from twolane.values.record import State
 
 
@@ -123,13 +123,32 @@ def _buried(row: Row, reason: Reason, now: float, public: str | None = None) -> 
 
 
 def lease_ended(row: Row, now: float) -> Turn:
-    """L3: the lease of a delivery ended before it was settled: one attempt later, or dead."""
+    """L3: the lease of a delivery ended before it was settled: one attempt later, or dead.
+
+    One that got on costs no attempt. Its process was most likely killed, and the next delivery goes on behind it.
+    """
     began = row.record.started_at or now
     failure = Failure("LeaseExpired", "its lease ended before it was settled", started_at=began, ended_at=now)
     tried = row.but(attempts=noted(row, "lease_expired", failure))
-    if row.record.attempt >= row.max_attempts and not row.record.cancel_requested:
-        return Turn(_buried(tried, Reason.USED_UP, now), None, died=True, ended=False)
-    return Turn(given_back(tried, now, charge=True), None, ended=False)
+    lapsed = tried.but(lapsed_at=_place(row))
+    got_on = _got_on(row)
+    endless = sum(each.outcome == "lease_expired" for each in tried.attempts) >= MAX_CRASHES
+    spent = endless or (not got_on and row.record.attempt >= row.max_attempts)
+    if spent and not row.record.cancel_requested:
+        return Turn(_buried(lapsed, Reason.USED_UP, now), None, died=True, ended=False)
+    return Turn(given_back(lapsed, now, charge=not got_on), None, ended=False)
+
+
+def _got_on(row: Row) -> bool:
+    """The delivery that runs has come further than the one whose lease ended before it."""
+    began, progressed = row.record.started_at, row.record.progressed_at
+    return (
+        began is not None and progressed is not None and progressed >= began and _place(row) != row.lapsed_at
+    )
+
+
+def _place(row: Row) -> list[Any]:
+    return [row.record.cursor, row.record.done]
 
 
 def moved_away(row: Row, now: float) -> Turn:
@@ -193,7 +212,7 @@ def redrive(row: Row, entry: q.Redrive, now: float) -> Turn:
     if entry.body is not None:
         fresh |= {"cursor": None, "done": None, "total": None, "progressed_at": None}
     digest = (entry.digest if entry.body is not None else None) or row.digest
-    back = row.but(record=fresh, digest=digest, receipt=None, waits_since=None, unsent=True)
+    back = row.but(record=fresh, digest=digest, receipt=None, waits_since=None, unsent=True, lapsed_at=None)
     return Turn(back, State.WAITING)
 
 
