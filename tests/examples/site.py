@@ -16,7 +16,7 @@ from twolane.engine.runtime import Runtime
 from twolane.engine.task import Registry
 from twolane.values.errors import QueueMissing
 from twolane.wiring.opening import make_runtime
-from twolane.wiring.settings import Settings
+from twolane.wiring.settings import read_settings
 
 PROJECT = Path(__file__).parents[2] / "examples" / "flights"
 SOURCE = Path(__file__).parents[2] / "src"
@@ -45,7 +45,8 @@ class Site:
             workers = self.runtime.stores.records.stats().workers
         except QueueMissing:
             return None
-        return workers[0].pid if workers else None
+        alive = [worker.pid for worker in workers if not is_gone(worker.pid)]  # SQS notices a death by and by
+        return alive[-1] if alive else None
 
     def kill_worker_amid(self, import_id: str, *, behind: float = 0.0) -> None:
         """Kill the worker with SIGKILL once it has done this part of an import; its parent starts another."""
@@ -69,13 +70,16 @@ class Site:
 
 @contextmanager
 def served(folder: Path, *, worker: bool, **environment: str) -> Iterator[Site]:
-    """Serve the app from a folder of its own until the block ends."""
-    settings = Settings(folder / "twolane.db", folder / "blobs", "off")
+    """Serve the app from a folder of its own until the block ends; the environment says where all else lies."""
+    local = {
+        "TWOLANE_QUEUE": f"sqlite:///{folder / 'twolane.db'}",
+        "TWOLANE_BLOBS": f"file:///{folder / 'blobs'}",
+        "TWOLANE_WORKER": "off",
+    }
+    settings = read_settings(environment=local | environment)
     ours = {
         "PYTHONPATH": str(SOURCE),
-        "TWOLANE_QUEUE": f"sqlite:///{settings.queue}",
-        "TWOLANE_BLOBS": f"file:///{settings.blobs}",
-        "TWOLANE_WORKER": "off",
+        **local,
         "FLIGHTS_DB": str(folder / "flights.db"),
         "FLIGHTS_MAIL": str(folder / "mail"),
     }

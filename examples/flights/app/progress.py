@@ -29,7 +29,7 @@ class Progress(BaseModel):
         seconds_left: a guess from that rate; None where there is none.
         took_s: from the upload to the end; None: it is not over.
         attempt: the number of the attempt, from 1; a crash uses up none while the import gets on.
-        crashes: how often its worker died.
+        crashes: how often its worker died, where the queue can tell: SQS cannot.
         resumed_at_row: where the latest attempt went on; None: it is the first.
         problem: why not all of the file was read; None: it was, or may yet be.
     """

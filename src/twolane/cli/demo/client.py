@@ -50,7 +50,7 @@ class Client:
     def _ask(self, method: str, path: str, body: bytes | Iterator[bytes], headers: dict[str, str]) -> Any:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT_S)
         try:
-            connection.request(method, path, body, headers | self._cookie_header())
+            connection.request(method, path, body, headers | self.cookie_header())
             response = connection.getresponse()
             answer = response.read()
             for cookie in response.headers.get_all("Set-Cookie", ()):
@@ -64,7 +64,8 @@ class Client:
             raise DemoFailed(f"the app answered {method} {path} with {response.status}: {said}")
         return json.loads(answer) if answer else None
 
-    def _cookie_header(self) -> dict[str, str]:
+    def cookie_header(self) -> dict[str, str]:
+        """What says who asks."""
         cookies = "; ".join(f"{each.key}={each.coded_value}" for each in self._cookies.values())
         return {"Cookie": cookies} if cookies else {}
 

@@ -83,10 +83,11 @@ def as_page(its: dict[str, Any]) -> RenderableType:
     said.append(f"attempt {its['attempt']}")
     top = Columns([Text(f"{its['name']}: {its['state']}"), bar, Text(f"{its['percent'] or 0:.0f} %")])
     lines: list[RenderableType] = [top, Text(", ".join(said))]
-    if its["crashes"]:
-        row = its["resumed_at_row"]
+    row = its["resumed_at_row"]
+    if its["crashes"] or row:
+        died = f"worker died ({its['crashes']} so far)" if its["crashes"] else "interrupted"
         resumed = f"resumed at row {row:,}" if row else "begun again"
-        lines.append(Text(f"worker died ({its['crashes']} so far), {resumed}", style="yellow"))
+        lines.append(Text(f"{died}, {resumed}", style="yellow"))
     return Group(*lines)
 
 
