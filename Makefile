@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 HOST ?= 127.0.0.1
 PORT ?= 8000
 ROUNDS ?= 200
+# Processes that tests run in. A selection runs in one: it starts at once and can be looked into.
+WORKERS ?= $(if $(ARGS),0,auto)
 FASTAPI_VERSIONS ?= 0.121 0.130 0.140 0.150 0.160
 COMPILE = uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate
 
@@ -30,14 +32,14 @@ serve: $(VENV)/.ready ## the example app at http://127.0.0.1:8000 (HOST= PORT=)
 $(VENV)-aws/.ready: requirements/aws-server.txt
 	@tools/venv "$(VENV)-aws" requirements/aws-server.txt
 
-test: $(VENV)/.ready $(VENV)-aws/.ready ## the tests (ARGS="tests/backends -k blobs")
-	@"$(BIN)/python" -m pytest $(ARGS)
+test: $(VENV)/.ready $(VENV)-aws/.ready ## the tests (ARGS="tests/backends -k blobs" WORKERS=4)
+	@"$(BIN)/python" -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 pictures: $(VENV)/.ready ## the pictures of docs/flights.md, taken anew
 	@TWOLANE_PICTURES=docs/images "$(BIN)/python" -m pytest tests/browser -k pictures $(ARGS)
 
 kill: $(VENV)/.ready ## the long kill test: 200 rounds of real SIGKILLs (ROUNDS=n)
-	@TWOLANE_KILL_ROUNDS="$(ROUNDS)" "$(BIN)/python" -m pytest tests/kill --timeout 7200 $(ARGS)
+	@TWOLANE_KILL_ROUNDS="$(ROUNDS)" "$(BIN)/python" -m pytest -n auto --dist worksteal tests/kill $(ARGS)
 
 lint: $(VENV)/.ready ## ruff, mypy, pyright, import-linter
 	@"$(BIN)/ruff" check .

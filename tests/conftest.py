@@ -2,35 +2,70 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Whoever started us in the background ignores Ctrl-C, and every process of ours would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.aws import servers
 
+OWNED = pytest.StashKey[Path]()
+"""The folder of the run's local servers."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Own the run's local servers; a worker of pytest-xdist is told of them by its controller."""
+    # The tests start some hundred interpreters: where no bytecode may be kept, each compiles FastAPI and the rest anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+    told = getattr(config, "workerinput", None)
+    if told is None:
+        owner = servers.owned()
+        config.stash[OWNED] = owner.__enter__()
+        config.add_cleanup(lambda: owner.__exit__(None, None, None))
+    else:
+        config.stash[OWNED] = Path(told["servers"])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist."""
+    node.workerinput["servers"] = str(node.config.stash[OWNED])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Twice the cores, since much of the time goes into waiting for other processes; each collects the tests anew."""
+    return min(2 * (os.cpu_count() or 1), 8)
+
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+def local(request: pytest.FixtureRequest) -> servers.Servers:
+    """The run's local servers."""
+    return servers.Servers(request.config.stash[OWNED])
+
+
+@pytest.fixture(scope="session")
+def aws(local: servers.Servers) -> servers.Server:
     """A local AWS for the whole run."""
-    with servers.ministack(tmp_path_factory.mktemp("ministack")) as server:
-        yield server
+    return local.ministack()
+
+
+@pytest.fixture
+def turned_aws(local: servers.Servers) -> servers.Server:
+    """The local AWS, with an account of the test's own whose SQS goes by the test's clock."""
+    return local.turned()
 
 
 @pytest.fixture(scope="session")
-def turned_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
-    """A local AWS whose SQS goes by a test's clock, for the whole run."""
-    with servers.turned_ministack(tmp_path_factory.mktemp("turned")) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def roto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+def roto(local: servers.Servers) -> servers.Server:
     """A second SQS, for the whole run."""
-    with servers.roto(tmp_path_factory.mktemp("roto")) as server:
-        yield server
+    return local.roto()

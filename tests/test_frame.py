@@ -19,7 +19,7 @@ def dry_run(*arguments: str) -> str:
 
 
 def plain(**more: str) -> dict[str, str]:
-    ours = ("MAKE", "CSV", "JSON", "SEED", "VENV", "PYTHON", "ARGS", "ROUNDS")
+    ours = ("MAKE", "CSV", "JSON", "SEED", "VENV", "PYTHON", "ARGS", "ROUNDS", "WORKERS")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | more
 
 
@@ -38,10 +38,15 @@ def make() -> None:
         (["demo", "CSV=my file.csv"], '/twolane" demo --csv "my file.csv"'),
         (["demo", "JSON=1", "SEED=7"], '/twolane" demo  --seed "7" --json'),
         (["serve"], '/uvicorn" app.main:app --app-dir examples/flights --host "127.0.0.1" --port "8000"'),
-        (["test", "ARGS=-x"], '/python" -m pytest -x'),
+        (["test"], '/python" -m pytest -n auto --dist worksteal'),
+        (["test", "ARGS=-x"], '/python" -m pytest -n 0 --dist worksteal -x'),
+        (["test", "ARGS=-x", "WORKERS=3"], '/python" -m pytest -n 3 --dist worksteal -x'),
         (["test"], 'tools/venv "/nowhere/venv-aws" requirements/aws-server.txt'),
         (["pictures"], 'TWOLANE_PICTURES=docs/images "/nowhere/venv/bin/python" -m pytest tests/browser'),
-        (["kill"], 'TWOLANE_KILL_ROUNDS="200" "/nowhere/venv/bin/python" -m pytest tests/kill'),
+        (
+            ["kill"],
+            'TWOLANE_KILL_ROUNDS="200" "/nowhere/venv/bin/python" -m pytest -n auto --dist worksteal tests/kill',
+        ),
         (["lint"], '/lint-imports"'),
         (["bench"], '/python" -m benchmarks'),
         (["matrix-oldest"], "requirements/oldest.txt"),

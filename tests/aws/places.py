@@ -7,6 +7,7 @@ import secrets
 from functools import cache
 from typing import Any
 
+from botocore.loaders import Loader
 from botocore.session import Session
 
 from tests.aws.servers import Server
@@ -21,16 +22,23 @@ QUEUES = ("default", "imports", "mails", "gated")
 
 def service(name: str, server: Server, **options: float) -> Service:
     """A service of a server, whatever this process's environment says."""
-    return Service(name, session=_session(), endpoint_url=server.url, **options)
+    return Service(name, session=session(server), endpoint_url=server.url, **options)
+
+
+def session(server: Server) -> Session:
+    """A session for a server's account."""
+    made = Session()
+    made.register_component("data_loader", _descriptions())
+    made.set_credentials(server.account, "test")
+    made.set_config_variable("region", "us-east-1")
+    return made
 
 
 @cache
-def _session() -> Session:
-    """One for the run: it reads AWS's descriptions of its services, which takes a while."""
-    session = Session()
-    session.set_credentials("test", "test")
-    session.set_config_variable("region", "us-east-1")
-    return session
+def _descriptions() -> Loader:
+    """AWS's descriptions of its services, one for all sessions: reading them takes a while."""
+    loader: Loader = Session().get_component("data_loader")
+    return loader
 
 
 def bucket(server: Server) -> S3Blobs:
@@ -39,7 +47,7 @@ def bucket(server: Server) -> S3Blobs:
     s3 = service("s3", server)
     s3.client.create_bucket(Bucket=name)
     s3.close()
-    return S3Blobs(Bucket(name, "uploads"), session=_session(), endpoint_url=server.url)
+    return S3Blobs(Bucket(name, "uploads"), session=session(server), endpoint_url=server.url)
 
 
 class TurnedClock(FakeClock):

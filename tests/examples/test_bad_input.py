@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
@@ -21,6 +20,7 @@ from twolane import csvfile
 
 Imported = Callable[[bytes], dict[str, Any]]
 CHOOSE = "Choose a CSV file to upload, in the form's field `file`."
+UNKNOWN = "0198f2a0-0000-7000-8000-000000000000"
 FORM = {"content-type": "multipart/form-data; boundary=b"}
 PART = b'--b\r\nContent-Disposition: form-data; name="file"; filename="f.csv"\r\n\r\n'
 
@@ -101,7 +101,7 @@ def test_a_length_that_says_it_is_too_much_is_enough(client: TestClient) -> None
 
 
 @pytest.mark.parametrize(
-    "import_id", ["x", "%00", "..%2f..", "0" * 5000, str(uuid4()), "Ü", "'; DROP TABLE imports"]
+    "import_id", ["x", "%00", "..%2f..", "0" * 5000, UNKNOWN, "Ü", "'; DROP TABLE imports"]
 )
 @pytest.mark.parametrize(
     ("method", "path"),
