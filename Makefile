@@ -11,7 +11,7 @@ FASTAPI_VERSIONS ?= 0.121 0.130 0.140 0.150 0.160
 COMPILE = uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test pictures kill lint bench matrix matrix-oldest requirements clean
+.PHONY: help environments demo serve test pictures kill lint bench matrix matrix-oldest requirements clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,11 @@ serve: $(VENV)/.ready ## the example app at http://127.0.0.1:8000 (HOST= PORT=)
 
 $(VENV)-aws/.ready: requirements/aws-server.txt
 	@tools/venv "$(VENV)-aws" requirements/aws-server.txt
+
+$(VENV)-oldest/.ready: requirements/oldest.txt
+	@tools/venv "$(VENV)-oldest" requirements/oldest.txt
+
+environments: $(VENV)/.ready $(VENV)-aws/.ready $(VENV)-oldest/.ready ## the virtual environments of .ci/run
 
 test: $(VENV)/.ready $(VENV)-aws/.ready ## the tests (ARGS="tests/backends -k blobs" WORKERS=4)
 	@"$(BIN)/python" -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
@@ -53,8 +58,7 @@ bench: $(VENV)/.bench ## how fast, beside bare sketches and peers
 
 matrix: $(foreach version,$(FASTAPI_VERSIONS),matrix-$(version)) matrix-oldest ## the FastAPI door with each FastAPI (FASTAPI_VERSIONS=)
 
-matrix-oldest: ## the FastAPI door with the oldest FastAPI and pydantic
-	@[ "$(VENV)-oldest/.ready" -nt requirements/oldest.txt ] || tools/venv "$(VENV)-oldest" requirements/oldest.txt
+matrix-oldest: $(VENV)-oldest/.ready ## the FastAPI door with the oldest FastAPI and pydantic
 	@"$(VENV)-oldest/bin/python" -m pytest tests/fastapi -p no:cacheprovider $(ARGS)
 
 matrix-%: requirements/oldest.in

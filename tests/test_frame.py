@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,7 @@ def make() -> None:
         (["lint"], '/lint-imports"'),
         (["bench"], '/python" -m benchmarks'),
         (["matrix-oldest"], "requirements/oldest.txt"),
+        (["environments"], "requirements/aws-server.txt"),
         (["matrix-0.130"], "tests/fastapi"),
         (["requirements"], "uv pip compile"),
     ],
@@ -132,3 +135,53 @@ def test_ci_is_a_script_that_can_be_run() -> None:
         shell = "bash" if file.name == "run" else "sh"
         subprocess.run([shell, "-n", file], check=True)
     assert sys.version_info >= (3, 11)
+
+
+@pytest.fixture
+def ci(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Run .ci/run with a `make` that does what a shell script does with the target's name."""
+
+    def run(do: str) -> subprocess.CompletedProcess[str]:
+        script(tmp_path / "make", f'echo "[$*]"; cd {tmp_path}; {do}')
+        environment = plain(PATH=f"{tmp_path}:/usr/bin:/bin", CI="", TMPDIR=str(tmp_path))
+        command = ["bash", ROOT / ".ci" / "run"]
+        return subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+
+    return run
+
+
+def test_ci_runs_lint_and_the_oldest_beside_the_tests(
+    ci: Callable[[str], subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    """The tests end when the others have, and what those say comes afterwards."""
+    for name in ("lint", "matrix-oldest"):
+        os.mkfifo(tmp_path / name)
+    done = ci(
+        'case "$1" in test) cat lint matrix-oldest; ;; lint|matrix-oldest) echo "$1 meets" > "$1" ;; esac'
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = done.stdout
+    order = ["[environments]", "[test]", "lint meets", "matrix-oldest meets", "[lint]", "[matrix-oldest]"]
+    assert sorted(order, key=said.index) == order
+    for step in ("environments", "test", "lint", "matrix-oldest"):
+        assert re.search(rf"^== make {step} took \d+ s$", said, re.MULTILINE)
+    assert "== all passed in " in said
+    assert {each.name for each in tmp_path.iterdir()} == {"make", "lint", "matrix-oldest"}
+
+
+@pytest.mark.parametrize("target", ["test", "lint", "matrix-oldest"])
+def test_ci_fails_with_any_step_after_all_have_spoken(
+    ci: Callable[[str], subprocess.CompletedProcess[str]], target: str
+) -> None:
+    done = ci(f'echo "$1 to the end"; [ "$1" != {target} ]')
+    assert done.returncode == 1
+    assert all(f"{each} to the end" in done.stdout for each in ("test", "lint", "matrix-oldest"))
+    assert done.stdout.splitlines()[-1] == f"== FAILED: make {target}"
+
+
+def test_ci_stops_where_no_environment_can_be_made(
+    ci: Callable[[str], subprocess.CompletedProcess[str]],
+) -> None:
+    done = ci('[ "$1" != environments ]')
+    assert done.returncode != 0
+    assert "[test]" not in done.stdout
