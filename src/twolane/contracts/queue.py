@@ -219,10 +219,12 @@ class Settled:
     Attributes:
         held: False: the receipt was stale and nothing happened (L4), or it was settled before (L5).
         after_s: the delay that was set, where it was capped (L6).
+        gone: of what somebody else has received (`HandOut`): it is theirs to delete now.
     """
 
     held: bool
     after_s: float | None = None
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,9 +357,7 @@ class Prune(Entry[int]):
     """Forget up to `limit` finished records older than `keep_s`; answers how many.
 
     Never a dead letter, nor a message whose death is still owed to a target. Alerts of that age that every
-    target was told go too.
-
-    What is forgotten stays counted, so that the ledger's sum holds.
+    target was told go too. What is forgotten stays counted, so that the ledger's sum holds.
     """
 
     keep_s: float

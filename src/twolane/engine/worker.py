@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from twolane.contracts.queue import (
@@ -28,17 +25,14 @@ from twolane.contracts.queue import (
     Unregister,
 )
 from twolane.engine.batcher import Pending
-from twolane.engine.decide import decide
+from twolane.engine.delivering import deliver
 from twolane.engine.hold import Hold
 from twolane.engine.keeper import LeaseKeeper
 from twolane.engine.limits import Limits
-from twolane.engine.reporting import became, said
-from twolane.engine.run import Ran, Surroundings, run
-from twolane.engine.settle import settle, settle_with
+from twolane.engine.run import Ran, Surroundings
 from twolane.engine.slots import Slots
 from twolane.engine.upkeep import Upkeep
 from twolane.values.errors import QueueError, UsageError
-from twolane.values.outcome import Ack, Cancel, Decision, Die, NotUnderstood, Release, Wait
 from twolane.values.record import WorkerInfo
 
 log = logging.getLogger("twolane.worker")
@@ -49,7 +43,6 @@ MAKE_ROOM_S = 30.0
 """A suspect that waits longer for an idle worker makes a busy one stop receiving until it is idle."""
 STRANGERS_EVERY = 5
 """Every so many polls a worker looks for messages that no live worker knows instead."""
-SETTLE_TRIES = 30
 LEAVE_S = 5.0
 """How long a worker that stops waits for the last settlements, in seconds; the rest is released for it."""
 
@@ -323,31 +316,18 @@ class Worker:
     # One delivery: run, decide, settle.
 
     async def _deliver(self, hold: Hold) -> None:
-        delivery, observer = hold.delivery, self._around.observer
-        began = time.perf_counter()
-        try:
-            ran = await run(hold, self._around)
-        finally:
+        def over(ran: Ran | None) -> None:
             self._give_thread_back(hold)
             self._slots.free_one()
+            if ran is not None and ran.stuck:
+                self._note_stuck(hold.delivery)
+
         try:
-            observer("decide", delivery)
-            decision = decide(ran.outcome, delivery.attempt, ran.policy, random.random())  # noqa: S311
-            if ran.stuck:
-                self._note_stuck(delivery)
-            self._warn_of_patience(delivery, ran)
-            observer("settle", delivery)
-            if ran.outbox is None:
-                settled = await settle(decision, delivery.receipt, self._batcher, tries=SETTLE_TRIES)
-            else:
-                decision, settled = await settle_with(
-                    ran.outbox, decision, delivery, ran.policy, self._batcher,
-                    tries=SETTLE_TRIES, jitter=random.random(),  # noqa: S311
-                )  # fmt: skip
-            observer("settled", delivery)
-            self._report(delivery, decision, held=settled.held, took_s=time.perf_counter() - began)
+            delivered = await deliver(hold, self._around, over=over)
+            if delivered.died:
+                self._upkeep.deaths()
         finally:
-            del self._holds[delivery.receipt]
+            del self._holds[hold.delivery.receipt]
             if hold.alone:
                 self._receive()  # others had to wait for its end
 
@@ -360,32 +340,6 @@ class Worker:
         )  # fmt: skip
         if stuck == MAX_STUCK:
             self._on_stuck()
-
-    def _warn_of_patience(self, delivery: Delivery, ran: Ran) -> None:
-        outcome = ran.outcome
-        if not isinstance(outcome, NotUnderstood) or delivery.waits_since is not None:
-            return
-        dies_at = datetime.fromtimestamp(self._around.clock.now() + outcome.patience_s, UTC)
-        log.warning(
-            "%s %s is not understood here (%s, %s); it waits for a worker that does until %s, then it is dead",
-            delivery.task or "a message", delivery.id, outcome.reason, said(outcome.failure, delivery.body),
-            dies_at.isoformat(sep=" ", timespec="seconds"),
-        )  # fmt: skip
-
-    def _report(self, delivery: Delivery, decision: Decision, *, held: bool, took_s: float) -> None:
-        """One line a state change."""
-        if isinstance(decision, Die) and held:
-            self._upkeep.deaths()
-        level = logging.INFO if isinstance(decision, (Ack, Cancel, Release)) else logging.WARNING
-        if isinstance(decision, Wait):
-            level = logging.DEBUG
-        if not log.isEnabledFor(level):
-            return
-        log.log(
-            level, "%s %s attempt %d (queue %s, %.3f s) %s",
-            delivery.task or "(no envelope)", delivery.id, delivery.attempt, delivery.queue, took_s,
-            became(decision, delivery.body) if held else "was no longer ours: another worker may run it",
-        )  # fmt: skip
 
 
 async def _wait(event: asyncio.Event) -> None:

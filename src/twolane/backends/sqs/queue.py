@@ -23,6 +23,7 @@ from typing import Any
 from twolane.backends.aws import Outage, Service
 from twolane.backends.sqs.actions import Acting
 from twolane.backends.sqs.addresses import Address
+from twolane.backends.sqs.feeding import Feeding
 from twolane.backends.sqs.ledger import Ledger
 from twolane.backends.sqs.measuring import Measuring
 from twolane.backends.sqs.outbox import Outbox
@@ -38,6 +39,7 @@ from twolane.backends.sqs.targets import Targets
 from twolane.backends.sqs.watching import Watch
 from twolane.backends.sqs.wires import BATCH_BYTES, MAX_HIDDEN_S, Wires
 from twolane.backends.sqs.workers import Workers
+from twolane.contracts import feeding as f
 from twolane.contracts import outbox as o
 from twolane.contracts import queue as q
 from twolane.contracts import watch as w
@@ -117,6 +119,7 @@ class SqsQueue:
         self._sending = Sending(ledger, wires, clock, new_token=_token, max_body_bytes=self.max_body_bytes)
         self._settling = Settling(ledger, wires, self._sending, clock, max_body_bytes=self.max_body_bytes)
         self._receiving = Receiving(ledger, wires, clock, new_fence=_token)
+        self._feeding = Feeding(self._receiving, self._settling, wires)
         self._reaping = Reaping(ledger, wires, self._settling, clock)
         self._sweeping = Sweeping(ledger, wires, clock)
         self._measuring = Measuring(ledger, wires, clock)
@@ -136,6 +139,7 @@ class SqsQueue:
         self._listeners: dict[int, Callable[[], None]] = {}
         self._others: dict[type[q.Entry[Any]], Callable[[Any], Any]] = {
             q.Receive: self._receive,
+            f.PutBack: self._feeding.put_back,
             q.Register: lambda entry: self._workers.register(entry.worker),
             q.Unregister: self._unregister,
             q.Reap: self._reap,
@@ -171,8 +175,11 @@ class SqsQueue:
         if sending is not None:
             for number, answer in zip(sends, sending.result(), strict=True):
                 answers[number] = answer
+        fed = [number for number, entry in enumerate(entries) if isinstance(entry, f.HandOut)]
+        for number, answer in zip(fed, self._feed([entries[number] for number in fed]), strict=True):
+            answers[number] = answer
         for number, entry in enumerate(entries):
-            if not isinstance(entry, (q.Send, *_MESSAGES)):
+            if not isinstance(entry, (q.Send, f.HandOut, *_MESSAGES)):
                 answers[number] = self._carry_out(entry)
         self._write_counts()
         self._number_deaths()
@@ -250,6 +257,17 @@ class SqsQueue:
                 self._settling.knows(arrival.delivery.receipt, arrival.written)
                 deliveries.append(arrival.delivery)
         return tuple(deliveries)
+
+    def _feed(self, entries: Sequence[Any]) -> list[Any]:
+        if entries:
+            self._beat()
+        return self._feeding.hand_out(entries)
+
+    def _beat(self) -> None:
+        try:
+            self._workers.beat()
+        except QueueError as error:
+            self._state_outage.failed(error)
 
     def _unregister(self, entry: q.Unregister) -> None:
         self._polling.finish()

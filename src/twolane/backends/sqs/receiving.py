@@ -73,8 +73,13 @@ class Receiving:
         self._now = clock.now
         self._new_fence = new_fence
 
-    def hand_out(self, copies: Sequence[Copy], entry: Receive) -> list[Arrival]:
-        """Make deliveries of copies, as far as their rows allow.
+    def hand_out(self, copies: Sequence[Copy], entry: Receive, *, deletes: bool = True) -> list[Arrival]:
+        """Make deliveries of copies, as far as their rows allow; what each came to stands in its arrival.
+
+        Args:
+            copies: what came.
+            entry: who receives, and for how long.
+            deletes: what nobody needs is deleted; else who has received it does that.
 
         Raises:
             QueueError: the state store cannot be used: the copies come again when their lease ends.
@@ -88,8 +93,8 @@ class Receiving:
             if not left:
                 break
             left = self._try(left, entry)
-        self._carry_out(arrivals)
-        return [each for each in arrivals if each.delivery is not None]
+        self._carry_out(arrivals, deletes=deletes)
+        return arrivals
 
     def _try(self, arrivals: Sequence[Arrival], entry: Receive) -> list[Arrival]:
         """Write what each comes to; answers those whose row was another by then.
@@ -181,7 +186,7 @@ class Receiving:
         died = any(turn.died for turn in arrival.turns)
         return self._ledger.changes(arrival.item, row, died=died)
 
-    def _carry_out(self, arrivals: Sequence[Arrival]) -> None:
+    def _carry_out(self, arrivals: Sequence[Arrival], *, deletes: bool) -> None:
         """What SQS must hear of those that are not handed out; what fails here comes again by itself."""
         dead = [each for each in arrivals if each.bury is not None]
         parcels = [
@@ -191,7 +196,7 @@ class Receiving:
             if error is not None:
                 each.delete = False
                 log.warning("%s is dead, and its dead-letter queue does not have it yet: %s", each.id, error)
-        gone = [(each.copy.queue, each.copy.handle) for each in arrivals if each.delete]
+        gone = [(each.copy.queue, each.copy.handle) for each in arrivals if each.delete and deletes]
         hidden = [
             (each.copy.queue, each.copy.handle, each.hide_s) for each in arrivals if each.hide_s is not None
         ]

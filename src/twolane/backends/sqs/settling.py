@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -62,12 +62,21 @@ class Settling:
         self._max_body_bytes = max_body_bytes
         self._known: dict[str, tuple[Item, Receipt]] = {}
         self._late: list[tuple[str, q.AckDelivery, Receipt]] = []
+        self._fed: set[Receipt] = set()
         self.made_visible = False
 
-    def knows(self, receipt: str, item: Item) -> None:
-        """A delivery was handed out: its row need not be read again."""
+    def knows(self, receipt: str, item: Item, *, fed: bool = False) -> None:
+        """A delivery was handed out: its row need not be read again.
+
+        Args:
+            receipt: the delivery's.
+            item: its row.
+            fed: somebody else has received it, who deletes what is done with.
+        """
         if (read := read_receipt(receipt)) is not None:
             self._known[key_of(read.id)] = (item, read)
+            if fed:
+                self._fed.add(read)
 
     def held_by(self, worker: str) -> list[Receipt]:
         """What a worker of this process holds."""
@@ -237,7 +246,19 @@ class Settling:
             if isinstance(entry, q.Extend) and isinstance(answers[number], list):
                 answers[number] = tuple(answers[number])
         self._bury(dead, orders)
+        self._leave(steps, answers, orders)
         self._order(orders)
+
+    def _leave(self, steps: Sequence[Step], answers: list[Any], orders: dict[Receipt, turns.Order]) -> None:
+        """What somebody else has received is theirs to delete: the answer says so, and SQS is told nothing."""
+        for step in steps:
+            receipt, answer = step.receipt, answers[step.number]
+            if receipt not in self._fed or receipt is None or not isinstance(answer, q.Settled):
+                continue
+            if answer.held and isinstance(orders.get(receipt), Delete):
+                del orders[receipt]
+                answers[step.number] = replace(answer, gone=True)
+            self._fed.discard(receipt)
 
     def _tell_extend(self, step: Step, answer: Any, answers: list[Any], told: dict[int, int]) -> None:
         """One of an `Extend`'s receipts. A row that cannot be read is no lost lease: the whole entry fails."""

@@ -17,6 +17,7 @@ from typing import Any, cast
 from twolane.backends.aws import AwsError, Service
 from twolane.backends.sqs.addresses import Address
 from twolane.backends.sqs.alerts import death_of
+from twolane.backends.sqs.feeding import copy_of, put_back
 from twolane.backends.sqs.here import StateHere
 from twolane.backends.sqs.letters import adopted, death, packed, unpacked
 from twolane.backends.sqs.outbox import Outbox
@@ -25,7 +26,8 @@ from twolane.backends.sqs.receipts import Receipt
 from twolane.backends.sqs.rows import Row, noted
 from twolane.backends.sqs.sending import not_stored
 from twolane.backends.sqs.targets import Targets
-from twolane.backends.sqs.wires import MAX_DELAY_S, MAX_HIDDEN_S, Parcel, Wires
+from twolane.backends.sqs.wires import MAX_DELAY_S, MAX_HIDDEN_S, Copy, Parcel, Wires
+from twolane.contracts import feeding as f
 from twolane.contracts import outbox as o
 from twolane.contracts import queue as q
 from twolane.contracts import watch as w
@@ -48,6 +50,7 @@ class _Held:
     worker: str
     row: Row
     body: str
+    fed: bool = False
 
 
 class StatelessSqsQueue:
@@ -99,6 +102,8 @@ class StatelessSqsQueue:
         targets = Targets(self.here, clock)
         self._others: dict[type[q.Entry[Any]], Callable[[Any], Any]] = {
             q.Receive: self._receive,
+            f.HandOut: self._hand_out,
+            f.PutBack: lambda entry: put_back(self._wires, entry),
             q.Extend: self._extend,
             q.SaveCheckpoint: lambda entry: q.Holding(held=entry.receipt in self._held),
             q.RetryDelivery: self._retry,
@@ -233,20 +238,32 @@ class StatelessSqsQueue:
             return ()
         self._served = entry.queues
         copies = self._polling.take(entry.queues, entry.limit, entry.lease_s)
-        deliveries: list[q.Delivery] = []
-        for copy in copies:
-            message_id, body = unpacked(copy)
-            row = adopted(message_id, body, copy, self._now())
-            row = row.but(record={"attempt": copy.receives, "deliveries": copy.receives})
-            receipt = Receipt(message_id, "-", copy.queue, copy.handle)
-            if copy.receives > row.max_attempts and self._bury(receipt, row, body, Reason.USED_UP):
-                continue
-            self._held[str(receipt)] = _Held(receipt, entry.worker, row, body)
-            deliveries.append(self._delivery(entry, receipt, row, body, copy.first_receive_at))
-        return tuple(deliveries)
+        deliveries = [self._take(copy, entry, fed=False) for copy in copies]
+        return tuple([each for each in deliveries if each is not None])
+
+    def _hand_out(self, entry: f.HandOut) -> tuple[q.Delivery | f.NotHandedOut, ...]:
+        taken = [self._take(copy_of(each), entry, fed=True) for each in entry.arrived]
+        return tuple([f.NotHandedOut(gone=True) if each is None else each for each in taken])
+
+    def _take(self, copy: Copy, entry: q.Receive | f.HandOut, *, fed: bool) -> q.Delivery | None:
+        """A copy as a delivery; None: it is dead, since its deliveries are used up."""
+        message_id, body = unpacked(copy)
+        row = adopted(message_id, body, copy, self._now())
+        row = row.but(record={"attempt": copy.receives, "deliveries": copy.receives})
+        receipt = Receipt(message_id, "-", copy.queue, copy.handle)
+        held = _Held(receipt, entry.worker, row, body, fed)
+        if copy.receives > row.max_attempts and self._bury(held, row, Reason.USED_UP):
+            return None
+        self._held[str(receipt)] = held
+        return self._delivery(entry, receipt, row, body, copy.first_receive_at)
 
     def _delivery(
-        self, entry: q.Receive, receipt: Receipt, row: Row, body: str, first_receive_at: float | None
+        self,
+        entry: q.Receive | f.HandOut,
+        receipt: Receipt,
+        row: Row,
+        body: str,
+        first_receive_at: float | None,
     ) -> q.Delivery:
         now = self._now()
         return q.Delivery(
@@ -286,14 +303,15 @@ class StatelessSqsQueue:
 
     def _delete(self, receipts: Sequence[str]) -> list[Any]:
         held = [self._held.get(text) for text in receipts]
-        known = [each.receipt for each in held if each is not None]
-        told = iter(self._wires.delete([(each.queue, each.handle) for each in known]))
+        ours = [each.receipt for each in held if each is not None and not each.fed]
+        told = iter(self._wires.delete([(each.queue, each.handle) for each in ours]))
         answers: list[Any] = []
         for text, each in zip(receipts, held, strict=True):
-            error = None if each is None else next(told)
+            fed = each is not None and each.fed
+            error = None if each is None or fed else next(told)
             if error is None:
                 self._held.pop(text, None)
-            answers.append(error or q.Settled(held=each is not None))
+            answers.append(error or q.Settled(held=each is not None, gone=fed))
         return answers
 
     def _retry(self, entry: q.RetryDelivery) -> q.Settled:
@@ -315,14 +333,14 @@ class StatelessSqsQueue:
         if held is None:
             return q.Settled(held=False)
         row = held.row.but(attempts=noted(held.row, entry.outcome, entry.failure))
-        if not self._bury(held.receipt, row, held.body, entry.reason, entry.public):
+        if not self._bury(held, row, entry.reason, entry.public):
             raise QueueError(f"message {held.receipt.id} could not be brought to a dead-letter queue")
         del self._held[entry.receipt]
-        return q.Settled(held=True)
+        return q.Settled(held=True, gone=held.fed)
 
-    def _bury(self, receipt: Receipt, row: Row, body: str, reason: Reason, public: str | None = None) -> bool:
+    def _bury(self, held: _Held, row: Row, reason: Reason, public: str | None = None) -> bool:
         """Our message on the dead-letter queue first, then the original goes. False: it stays where it is."""
-        now = self._now()
+        receipt, body, now = held.receipt, held.body, self._now()
         if not row.attempts:
             seen = Failure(
                 "UsedUp", f"handed out {row.record.deliveries} times", started_at=now, ended_at=now
@@ -344,7 +362,8 @@ class StatelessSqsQueue:
         if failed is not None:
             log.warning("%s is dead, and its dead-letter queue does not have it yet: %s", receipt.id, failed)
             return False
-        self._wires.delete([(receipt.queue, receipt.handle)])
+        if not held.fed:
+            self._wires.delete([(receipt.queue, receipt.handle)])
         self._outbox.owe(death_of(row.but(body=body), now))
         return True
 
