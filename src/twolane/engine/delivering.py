@@ -56,11 +56,12 @@ async def deliver(
     """
     delivery, observer = hold.delivery, around.observer
     began = time.perf_counter()
-    ran: Ran | None = None
     try:
         ran = await run(hold, around)
-    finally:
-        over(ran)
+    except BaseException:
+        over(None)
+        raise
+    over(ran)
     observer("decide", delivery)
     decision = decide(ran.outcome, delivery.attempt, ran.policy, random.random())  # noqa: S311
     _warn_of_patience(delivery, ran, around)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any, assert_never
 
+from twolane.contracts.feeding import Arrived, PutBack
 from twolane.contracts.queue import (
     AckDelivery,
     CancelDelivery,
@@ -134,6 +136,18 @@ async def settle_with(
     else:
         outbox.drop("did not succeed")
     return decision, settled
+
+
+async def put_back(arrived: Sequence[Arrived], batcher: Batcher) -> None:
+    """Give back what somebody else has received and nobody ran: visible at once, or else when its time there is over."""
+    if not arrived:
+        return
+    try:
+        await batcher.ask(PutBack(tuple(arrived)))
+    except QueueError as error:
+        log.info(
+            "%d message(s) could not be given back (%s): they come again by themselves", len(arrived), error
+        )
 
 
 def _next(left: int) -> str:

@@ -39,9 +39,10 @@ def make_runtime(registry: Registry, settings: Settings, limits: Limits | None =
         lambda: _open_for_app(settings),
         new_id=new_id,
         limits=limits or _limits(settings.queue),
-        in_app=settings.worker == "in_app",
+        in_app=settings.worker == "in_app" and settings.function is None,
         targets=lambda: targets_of(settings.alerts),
-        thresholds=settings.thresholds if settings.watches else None,
+        tells=settings.function is None,  # between two invocations a function stands still
+        thresholds=settings.thresholds if settings.watches and settings.function is None else None,
     )
 
 
@@ -100,6 +101,11 @@ def _open_sqlite(settings: Settings, *, create: bool) -> Stores:
     from twolane.backends.sqlite.place import place_of
     from twolane.wiring.premises import premises_of
 
+    if settings.function is not None:
+        raise SettingsError(
+            f"no queue can be in a file of Lambda function {settings.function}: each of its sandboxes has a disk of its "
+            "own, which goes with it. Set TWOLANE_QUEUE=sqs://NAME"
+        )
     place = place_of(settings.file, os.environ)
     if place.refused:
         raise SettingsError(f"no queue can be there: {place.sentence}")
@@ -125,12 +131,14 @@ def _open_sqs(settings: Settings, address: Address) -> Stores:
             "THERE IS NO STATE STORE (%s). So there is none of: %s", settings.sources["state"], MISSING
         )
         alone = StatelessSqsQueue(address, clock=clock)
-        alone.start()
+        if settings.function is None:
+            alone.start()
         return Stores(
             alone, NoRecords(address, alone.here, clock), _open_blobs(settings), address=settings.address
         )
     queue = SqsQueue(address, DynamoState(settings.state), clock=clock)
-    queue.start()
+    if settings.function is None:  # which may never need SQS, and starts anew all the time
+        queue.start()
     return Stores(
         queue,
         StateRecords(DynamoState(settings.state), clock),

@@ -39,6 +39,7 @@ class Settings:
         thresholds: from when on the watch finds something wrong.
         state: DynamoDB's table, beside SQS; None: SQLite needs none, and SQS has none.
         alerts_said: it is written out who is told; SQS needs that.
+        function: the name of the Lambda function that this process is; None: it is none.
     """
 
     queue: Path | Address
@@ -50,6 +51,7 @@ class Settings:
     thresholds: Thresholds = field(default_factory=Thresholds)
     state: str | None = None
     alerts_said: bool = True
+    function: str | None = None
 
     @property
     def file(self) -> Path:
@@ -119,6 +121,7 @@ def read_settings(
         thresholds=watch if isinstance(watch, Thresholds) else Thresholds(),
         state=table,
         alerts_said=bool(said),
+        function=env.get("AWS_LAMBDA_FUNCTION_NAME") or None,
     )
     if settings.watches_nothing:
         sources["watches"] = f"{sources['state']}: nothing can be watched without a state store"

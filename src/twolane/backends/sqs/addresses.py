@@ -59,6 +59,14 @@ class Address:
             sent=False,
         )
 
+    def queue_called(self, name: str) -> str | None:
+        """The app's name of a queue by SQS's name; None: it is none of the app's."""
+        before, star, after = self.pattern.rpartition("/")[2].partition("*")
+        if not star:
+            return "default" if name == before else None
+        fits = len(name) > len(before) + len(after) and name.startswith(before) and name.endswith(after)
+        return name[len(before) : len(name) - len(after)] if fits else None
+
     def dead_name_of(self, queue: str) -> str | None:
         """SQS's name, or URL, of a queue's dead-letter queue; None: its redrive policy says."""
         return None if self.dead is None else self.dead.replace("*", queue)

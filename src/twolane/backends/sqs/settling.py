@@ -253,7 +253,7 @@ class Settling:
         """What somebody else has received is theirs to delete: the answer says so, and SQS is told nothing."""
         for step in steps:
             receipt, answer = step.receipt, answers[step.number]
-            if receipt not in self._fed or receipt is None or not isinstance(answer, q.Settled):
+            if receipt not in self._fed or not isinstance(answer, q.Settled):
                 continue
             if answer.held and isinstance(orders.get(receipt), Delete):
                 del orders[receipt]

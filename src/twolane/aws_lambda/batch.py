@@ -1,0 +1,143 @@
+"""One batch: its messages run side by side, in order where the queue keeps one, for as long as there is time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+
+from twolane.aws_lambda.events import Record
+from twolane.aws_lambda.time_left import TimeLeft
+from twolane.contracts.feeding import HandOut, NotHandedOut
+from twolane.contracts.queue import Delivery
+from twolane.engine.delivering import SETTLE_TRIES, deliver
+from twolane.engine.hold import Hold
+from twolane.engine.run import Ran, Surroundings
+from twolane.engine.settle import put_back
+from twolane.values.errors import QueueError
+
+log = logging.getLogger("twolane.lambda")
+
+MARGIN_S = 5.0
+"""So much longer than the function a lease lives: the clocks of two machines differ."""
+
+
+class Batch:
+    """The records of one event.
+
+    Args:
+        records: in the order of the event.
+        around: what running them needs.
+        worker: who runs them.
+        time_left: the invocation's.
+
+    Attributes:
+        gone: the ids of those that are done with: Lambda deletes them.
+        deaths: how many died.
+    """
+
+    def __init__(
+        self, records: Sequence[Record], around: Surroundings, *, worker: str, time_left: TimeLeft
+    ) -> None:
+        self.gone: set[str] = set()
+        self.deaths = 0
+        self._around = around
+        self._worker = worker
+        self._time_left = time_left
+        self._lines = _lines(records)
+        self._holds: dict[str, Hold] = {}
+        self._unstarted: list[Record] = []
+        self._error: QueueError | None = None
+
+    async def run(self, concurrency: int) -> None:
+        """Run them, so many at a time.
+
+        Raises:
+            QueueError: nothing could be run, since the state store does not work. Lambda is to know: it slows down.
+        """
+        loop = asyncio.get_running_loop()
+        runners = [loop.create_task(self._run()) for _ in range(min(concurrency, len(self._lines)))]
+        timers = [
+            loop.call_later(self._time_left.until_pause_s, self._pause),
+            loop.call_later(self._time_left.until_stop_s, self._stop),
+        ]
+        _, late = await asyncio.wait(runners, timeout=self._time_left.left_s)
+        for timer in timers:
+            timer.cancel()
+        for runner in late:
+            runner.cancel()
+        for line in self._lines:
+            self._unstarted += line
+        await put_back([record.arrived for record in self._unstarted], self._around.batcher)
+        if self._error is not None and not self.gone:
+            raise self._error
+
+    async def _run(self) -> None:
+        while self._lines:
+            await self._run_line(self._lines.popleft())
+
+    async def _run_line(self, line: deque[Record]) -> None:
+        """One message, or those of a group: the first that stays keeps the others waiting."""
+        while line:
+            if not self._time_left.is_worth_a_start:
+                break
+            record = line.popleft()
+            try:
+                is_gone = await self._run_one(record)
+            except QueueError as error:
+                log.warning("message %s of SQS is not run: %s; it comes again", record.id, error)
+                self._error, is_gone = error, False
+            except Exception:
+                log.exception("message %s of SQS could not be run: a defect of twolane's own", record.id)
+                is_gone = False
+            if not is_gone:
+                break
+            self.gone.add(record.id)
+        self._unstarted += line
+
+    async def _run_one(self, record: Record) -> bool:
+        """Whether it is done with."""
+        entry = HandOut(self._worker, (record.arrived,), self._time_left.left_s + MARGIN_S)
+        [handed] = await self._around.batcher.ask(entry)
+        if isinstance(handed, NotHandedOut):
+            return handed.gone
+        return await self._deliver(handed)
+
+    async def _deliver(self, delivery: Delivery) -> bool:
+        hold = Hold(delivery)
+
+        def over(ran: Ran | None) -> None:
+            self._holds.pop(delivery.receipt, None)
+            if ran is not None and ran.stuck:
+                log.error(
+                    "%s %s does not end when told to: its thread goes on in this sandbox, beside what comes next",
+                    delivery.task, delivery.id,
+                )  # fmt: skip
+
+        self._holds[delivery.receipt] = hold
+        tries = max(1, min(SETTLE_TRIES, int(self._time_left.left_s)))
+        delivered = await deliver(hold, self._around, over=over, tries=tries)
+        self.deaths += delivered.died
+        return delivered.settled.gone
+
+    def _pause(self) -> None:
+        """Nothing yet: what runs goes on until it is stopped."""
+
+    def _stop(self) -> None:
+        for hold in list(self._holds.values()):
+            hold.interrupt("stopping")
+
+
+def _lines(records: Sequence[Record]) -> deque[deque[Record]]:
+    """What must run one after another: a message group's messages; all others are lines of one."""
+    lines: deque[deque[Record]] = deque()
+    groups: dict[tuple[str, str], deque[Record]] = {}
+    for record in records:
+        if record.line is not None and record.line in groups:
+            groups[record.line].append(record)
+            continue
+        lines.append(deque([record]))
+        if record.line is not None:
+            groups[record.line] = lines[-1]
+    return lines

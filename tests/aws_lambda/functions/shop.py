@@ -1,0 +1,95 @@
+"""An app whose tasks run in Lambda: what they do stands in the file that JOURNAL names, a line each."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from twolane import GiveUp, RetryLater, TaskContext, Tasks
+
+tasks = Tasks()
+
+
+def journal(*words: object) -> None:
+    with open(os.environ["JOURNAL"], "a") as file:  # noqa: PTH123  (one write, appended)
+        file.write(" ".join(str(word) for word in words) + "\n")
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
+    journal("lifespan-begins", os.getpid())
+    yield {"pool": "the pool"}
+    journal("lifespan-ends", os.getpid())
+
+
+app = FastAPI(lifespan=lifespan)
+tasks.install(app)
+
+
+@tasks.task(if_lost="alert", name="note")
+async def note(text: str) -> str:
+    journal("note", text[:20], os.getpid(), id(asyncio.get_running_loop()))
+    return text[:20]
+
+
+@tasks.task(if_lost="alert", name="note_sync")
+def note_sync(ctx: TaskContext, text: str) -> None:
+    journal("note_sync", text, ctx.state.pool, threading.current_thread().name)
+
+
+@tasks.task(if_lost="alert", name="fails", max_attempts=3)
+def fails(ctx: TaskContext) -> None:
+    journal("fails", ctx.attempt)
+    raise RuntimeError("no luck")
+
+
+@tasks.task(if_lost="alert", name="later", max_attempts=3)
+def later(ctx: TaskContext) -> None:
+    journal("later", ctx.attempt)
+    if ctx.attempt == 1:
+        raise RetryLater(0)
+
+
+@tasks.task(if_lost="alert", name="gives_up")
+def gives_up() -> None:
+    journal("gives_up")
+    raise GiveUp("there is no such customer")
+
+
+@tasks.task(if_lost="alert", name="hangs", max_attempts=2)
+def hangs() -> None:
+    """Ends with the process, whatever it is told."""
+    journal("hangs")
+    threading.Event().wait()
+
+
+@tasks.task(if_lost="alert", name="dies", max_attempts=2)
+def dies(ctx: TaskContext) -> None:
+    journal("dies", ctx.attempt)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@tasks.task(if_lost="alert", name="gated")
+async def gated(gate: str) -> None:
+    journal("gated", gate)
+    await asyncio.to_thread(wait_for, Path(gate))
+    journal("passed", gate)
+
+
+def wait_for(gate: Path) -> None:
+    while not gate.exists():
+        time.sleep(0.01)
+
+
+@tasks.task(if_lost="alert", name="sends_on")
+async def sends_on(ctx: TaskContext, text: str) -> None:
+    del ctx
+    await tasks.send(note, text)
