@@ -22,7 +22,7 @@ from twolane.values.record import Record, State, Stats
 NEVER_S = 3600.0
 """A pause between polls that no test outlives: what then happens happens without a poll."""
 OFTEN_S = 0.005
-WAIT_S = 30.0
+WAIT_S = 100.0
 _numbers = count()
 
 

@@ -14,7 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 PROJECT = Path(__file__).parents[2] / "examples" / "flights"
-DEADLINE_S = 20.0
+DEADLINE_S = 100.0
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8", "sec-fetch-site": "same-origin"}
 
 

@@ -7,8 +7,12 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request
 
 from twolane import Record, Tasks
+from twolane.engine.limits import Limits
+from twolane.wiring.opening import make_runtime
 
 tasks = Tasks(worker="off")  # TWOLANE_QUEUE says where
+# Streams do not close by themselves: one that ends was told to.
+tasks.swap_runtime(make_runtime(tasks.registry, tasks.settings, Limits(stream_s=3600.0)))
 
 
 @tasks.task(if_lost="alert", name="load")

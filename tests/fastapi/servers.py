@@ -11,7 +11,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-WAIT_S = 30.0
+WAIT_S = 100.0
 ROOT = Path(__file__).parents[2]
 
 

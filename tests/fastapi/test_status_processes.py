@@ -99,20 +99,17 @@ def test_every_process_reads_the_same_file(shared: Shared) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_streams_end_at_once_at_a_shutdown(shared: Shared, workers: int) -> None:
-    """uvicorn waits for requests without limit before it tells the lifespan: 25 s here, if nobody told them."""
+    """uvicorn waits for requests without limit before it tells the lifespan: an hour here, if nobody told them."""
     message_id = shared.sent()
     server = shared.serve(workers)
     with closing(server.connect()) as one, closing(server.connect()) as two:
         answers = [ask_for_events(connection, message_id) for connection in (one, two)]
         for answer in answers:
             assert next_event(answer)["state"] == "waiting"
-        began = time.monotonic()
         server.signal(signal.SIGTERM)
         for answer in answers:
             assert next_event(answer) is None
-        took_s = time.monotonic() - began
     said = server.end()
-    assert took_s < 10
     assert "lifespan of" in said
     assert "Traceback" not in said
 
@@ -131,10 +128,8 @@ def test_a_client_that_vanishes_leaves_nothing_behind(shared: Shared) -> None:
         assert time.monotonic() < until
         server.request("GET", "/pid")
     server.connection.close()
-    began = time.monotonic()
     server.signal(signal.SIGTERM)
-    server.end()
-    assert time.monotonic() - began < 10
+    server.end()  # or it would wait for an hour
 
 
 def open_sockets(pid: int) -> int:

@@ -29,7 +29,7 @@ CHAINS = Path(__file__).with_name("chains.py")
 ROUNDS = int(os.environ.get("TWOLANE_KILL_ROUNDS", "15"))
 SEED = int(os.environ.get("TWOLANE_KILL_SEED", str(time.time_ns() % 1_000_000)))
 STEPS = ("read", "call", "decide", "settle", "settled")
-DEADLINE_S = 30.0
+DEADLINE_S = 100.0
 
 
 class Round:

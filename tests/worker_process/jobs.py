@@ -15,10 +15,16 @@ from typing import Annotated
 from fastapi import Depends, FastAPI
 
 from twolane import Backoff, Lanes, TaskContext, Tasks, given
+from twolane.engine.limits import Limits
+from twolane.wiring.opening import make_runtime
 
 FOLDER = Path(os.environ["TWOLANE_TEST_FOLDER"])
 NOW = Backoff(base_s=0.0)
 tasks = Tasks(worker="off")
+if "POLL_S" in os.environ:
+    tasks.swap_runtime(
+        make_runtime(tasks.registry, tasks.settings, Limits(poll_s=float(os.environ["POLL_S"])))
+    )
 pool: list[asyncio.AbstractEventLoop] = []
 
 
@@ -48,7 +54,7 @@ def wait_for(gate: str) -> None:
 
 @tasks.task(if_lost="alert", name="note")
 def note(text: str) -> None:
-    write("note", text, time.monotonic())
+    write("note", text)
 
 
 @tasks.task(if_lost="alert", name="on_the_pool")
