@@ -109,6 +109,7 @@ class Tasks:
         patience_s: float | timedelta = 3600.0,
         expires_after_s: float | timedelta | None = None,
         unique_key: str | None = None,
+        group_by: str | None = None,
         retry_on: tuple[type[BaseException], ...] = (),
         give_up_on: tuple[type[BaseException], ...] = (),
         public_result: bool = False,
@@ -132,7 +133,8 @@ class Tasks:
             because: the reason for the answer, for the people who read it later.
             **options: what only a queue can keep, for `"alert"`: `queue` (name), `max_attempts`, `backoff`
                 (a Backoff), `timeout_s`, `patience_s`, `expires_after_s` (seconds or timedelta),
-                `unique_key` (a template over the arguments, such as `"{customer_id}"`), `retry_on`,
+                `unique_key` (a template over the arguments, such as `"{customer_id}"`), `group_by` (another: what
+                shares it runs one after another on a FIFO queue of SQS, in the order of the sends), `retry_on`,
                 `give_up_on` (tuples of exception types), `public_result` (customers may see what it returns).
 
         Raises:
@@ -161,6 +163,7 @@ class Tasks:
                 because=because,
                 policy=policy_with(Policy(), **{k: v for k, v in options.items() if k not in NOT_POLICY}),
                 unique_key=options.get("unique_key"),
+                group_by=options.get("group_by"),
                 public_result=options.get("public_result", False),
                 filling=_filling(self, fn, its_name, lane),
             )

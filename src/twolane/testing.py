@@ -91,6 +91,7 @@ class SentMessage:
         delay_s: not to be run before that many seconds.
         expires_at: when it is dead if it still waits; None: never.
         unique_key: its uniqueness key, or None.
+        group: what its task's `group_by` makes of the arguments, or None.
         body: the envelope.
         parent: the id of the message whose task sent it, or None.
     """
@@ -104,6 +105,7 @@ class SentMessage:
     unique_key: str | None
     body: str
     parent: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +350,7 @@ class Inbox:
             stored.unique_key,
             stored.body,
             stored.parent,
+            stored.group,
         )
 
 

@@ -77,6 +77,7 @@ class Place:
         max_receives: SQS's own redrive policy.
         through: where its queues and tables are reached by those under test; None: at the server.
         tables: where its table is; None: at the same server.
+        fifo: its queues are FIFO queues, and so are their dead-letter queues.
     """
 
     def __init__(
@@ -86,11 +87,13 @@ class Place:
         max_receives: int = 1000,
         through: Server | None = None,
         tables: Server | None = None,
+        fifo: bool = False,
     ) -> None:
+        self._ending = ".fifo" if fifo else ""
         self.server = through or server
         self._tables = tables or self.server
         self.name = f"t{secrets.token_hex(6)}"
-        self.address = Address(f"{self.name}-*")
+        self.address = Address(f"{self.name}-*{self._ending}")
         self.sqs = service("sqs", server)
         self.dynamodb = service("dynamodb", tables or server)
         self.urls = {queue: self._make(queue, max_receives) for queue in QUEUES}
@@ -105,11 +108,13 @@ class Place:
         return self._create(f"{self.name}-{queue}", {"RedrivePolicy": json.dumps(policy)})
 
     def _create(self, name: str, attributes: dict[str, str]) -> str:
-        return str(self.sqs.client.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"])
+        fifo = {"FifoQueue": "true"} if self._ending else {}
+        made = self.sqs.client.create_queue(QueueName=name + self._ending, Attributes=attributes | fifo)
+        return str(made["QueueUrl"])
 
     def dead_letters(self, queue: str) -> list[dict[str, Any]]:
         """What lies in the dead-letter queue of a queue; it stays there."""
-        url = self.sqs.client.get_queue_url(QueueName=f"{self.name}-{queue}-dead")["QueueUrl"]
+        url = self.sqs.client.get_queue_url(QueueName=f"{self.name}-{queue}-dead{self._ending}")["QueueUrl"]
         found = self.sqs.client.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
         return [json.loads(message["Body"]) for message in found.get("Messages", [])]
 

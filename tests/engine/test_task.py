@@ -23,6 +23,7 @@ QUEUE_ONLY: dict[str, Any] = {
     "patience_s": 5,
     "expires_after_s": 5,
     "unique_key": "{a}",
+    "group_by": "{a}",
     "retry_on": (OSError,),
     "give_up_on": (ValueError,),
 }
@@ -58,7 +59,7 @@ class TestTheQuestion:
     def test_every_option_is_kept_beside_alert(self, tasks: Tasks) -> None:
         task = tasks.task(if_lost="alert", **QUEUE_ONLY)(work)
         kept = {**{name: getattr(task.policy, name, None) for name in QUEUE_ONLY}, "queue": task.queue}
-        assert kept | {"unique_key": task.unique_key} == QUEUE_ONLY
+        assert kept | {"unique_key": task.unique_key, "group_by": task.group_by} == QUEUE_ONLY
 
     @pytest.mark.parametrize("if_lost", ["ignore", "alert"])
     def test_an_unknown_option_is_told_with_the_known_ones(self, tasks: Tasks, if_lost: Any) -> None:
@@ -192,17 +193,18 @@ class TestContext:
                 tasks.task(if_lost="alert")(fn)
 
 
-class TestUniqueKey:
+@pytest.mark.parametrize("option", ["unique_key", "group_by"])
+class TestTemplates:
     @pytest.mark.parametrize("template", ["{a}", "nightly", "{a}-{a!r}"])
-    def test_is_a_template_over_the_arguments(self, tasks: Tasks, template: str) -> None:
-        assert tasks.task(if_lost="alert", unique_key=template)(work).unique_key == template
+    def test_are_over_the_arguments(self, tasks: Tasks, option: str, template: str) -> None:
+        assert getattr(tasks.task(if_lost="alert", **{option: template})(work), option) == template
 
     @pytest.mark.parametrize("template", ["{b}", "{}", "{0}", "{a", "{a.id}", "{ctx}", "{a:%}"])
-    def test_anything_else_is_refused(self, tasks: Tasks, template: str) -> None:
+    def test_anything_else_is_refused(self, tasks: Tasks, option: str, template: str) -> None:
         def with_context(ctx: TaskContext, a: int) -> None: ...
 
-        with pytest.raises(DefinitionError, match="unique_key is a template over the arguments' names"):
-            tasks.task(if_lost="alert", unique_key=template)(with_context)
+        with pytest.raises(DefinitionError, match=f"{option} is a template over the arguments' names"):
+            tasks.task(if_lost="alert", **{option: template})(with_context)
 
 
 class TestPolicy:

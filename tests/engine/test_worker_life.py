@@ -35,6 +35,24 @@ class TestLife:
 
         asyncio.run(main())
 
+    def test_a_group_is_said_to_mean_nothing_where_it_does(
+        self, tasks: Tasks, work: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        @tasks.task(if_lost="alert", name="ordered", group_by="{customer}")
+        async def ordered(customer: int) -> None: ...
+
+        @tasks.task(if_lost="alert", name="plain")
+        async def plain() -> None: ...
+
+        async def main() -> None:
+            with caplog.at_level(logging.INFO, "twolane.runtime"):
+                async with work():
+                    pass
+
+        asyncio.run(main())
+        [said] = [each.getMessage() for each in caplog.records if each.name == "twolane.runtime"]
+        assert said.startswith("task ordered has group_by='{customer}': this queue keeps no order")
+
     def test_its_log_shows_no_secrets_nor_control_characters(
         self, tasks: Tasks, work: Any, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -50,7 +50,9 @@ def import_flights(ctx: TaskContext, upload: Blob, customer_id: int) -> str:
     return ctx.id
 
 
-@tasks.task(if_lost="alert", queue="orders", unique_key="{order}", give_up_on=(ValueError,))
+@tasks.task(
+    if_lost="alert", queue="orders", unique_key="{order}", group_by="{order}", give_up_on=(ValueError,)
+)
 async def ship(order: Order, note: str | None = None) -> None: ...
 
 
@@ -217,5 +219,6 @@ def rejected_definitions(function: Any) -> None:
     tasks.task(if_lost="ignore", queue="imports")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     tasks.task(if_lost="ignore", backoff=Backoff())  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     tasks.task(if_lost="ignore", timeout_s=5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    tasks.task(if_lost="ignore", group_by="{a}")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     tasks.task(if_lost="ignore", unique_key="{a}")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     tasks.task(if_lost="alert", max_attempts="5")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]

@@ -88,6 +88,8 @@ def test_the_command_line_says_what_holds_and_counts(place: Place, jobs: Any, cl
     assert told["settings"]["state"]["value"] == cloud.name
     assert told["queue"]["usable"]
     assert not told["queue"]["can"]["knows_crashes"]
+    assert told["kinds"]["default"].startswith("standard (no order")
+    assert f"{cloud.name}-default-dead, moved there by SQS after 1000 receives" in told["kinds"]["default"]
     assert json.loads(stats.output)["queues"]["default"]["waiting"] == 1
 
 

@@ -14,7 +14,7 @@ import typer
 
 from twolane.backends.sqlite import SqliteQueue
 from twolane.backends.sqlite.place import Place, place_of
-from twolane.backends.sqs import SqsQueue, StatelessSqsQueue
+from twolane.backends.sqs import SqsQueue, StatelessSqsQueue, kinds
 from twolane.cli import exits, forms
 from twolane.cli.finding import find_settings, opened_stores
 from twolane.cli.options import App, AppDir, AsJson
@@ -31,7 +31,7 @@ def doctor(app: App = None, app_dir: AppDir = None, as_json: AsJson = False) -> 
     """Tell what holds here: settings and where they come from, where the queue lies, what it can do, versions."""
     settings = find_settings(app, app_dir)
     place = _place(settings)
-    problem = place.sentence if place.refused else _problem(settings)
+    problem, queues = (place.sentence, set[str]()) if place.refused else _looked_at(settings)
     form: dict[str, Any] = {
         "settings": {
             name: {"value": _value(settings, name), "from": source}
@@ -39,6 +39,7 @@ def doctor(app: App = None, app_dir: AppDir = None, as_json: AsJson = False) -> 
         },
         "place": {"kind": place.kind, "sentence": place.sentence},
         "queue": {"usable": problem is None, "problem": problem, "can": asdict(_can(settings))},
+        "kinds": {} if isinstance(settings.queue, Path) else kinds(settings.queue, sorted(queues)),
         "alerts": {target.name: target.problem() for target in targets_of(settings.alerts)},
         "versions": _versions(),
     }
@@ -64,14 +65,15 @@ def _can(settings: Settings) -> Capabilities:
     return SqsQueue.capabilities if settings.state else StatelessSqsQueue.capabilities
 
 
-def _problem(settings: Settings) -> str | None:
-    """Why the queue cannot be read; None: it can."""
+def _looked_at(settings: Settings) -> tuple[str | None, set[str]]:
+    """Why the queue cannot be read, or None; and the queues' names."""
+    queues = {"default"}
     try:
         with opened_stores(settings) as stores:
-            stores.records.stats()
+            queues |= set(stores.records.stats().queues)
     except (QueueError, SettingsError) as error:
-        return str(error)
-    return None
+        return str(error), queues
+    return None, queues
 
 
 def _value(settings: Settings, name: str) -> str:
@@ -101,6 +103,7 @@ def _show(form: dict[str, Any]) -> None:
             ("lies on", f"{form['place']['sentence']} [{form['place']['kind']}]"),
             ("is", form["queue"]["problem"] or "usable"),
             ("can", ", ".join(can)),
+            *form["kinds"].items(),
         ]
     )
     for target, problem in form["alerts"].items():

@@ -37,6 +37,7 @@ class Capabilities:
         foresees: `next_visible_at` knows; else what becomes visible is told by `listen` or found by a receive.
         prunes: `Prune` forgets finished records; else they expire by themselves.
         sums: what each task did on each day is counted (`Records.daily_sums`).
+        groups: `Outgoing.group` means something.
         longest_attempt_s: how long a delivery can be held, in seconds, extensions included; None: for ever.
     """
 
@@ -48,6 +49,7 @@ class Capabilities:
     foresees: bool = True
     prunes: bool = True
     sums: bool = True
+    groups: bool = False
     longest_attempt_s: float | None = None
 
 
@@ -65,6 +67,7 @@ class Outgoing:
         delay_s: not visible before that many seconds.
         max_attempts: after so many used attempts the queue itself buries it (L8).
         unique_key: no second message of the task with this key while one waits or runs.
+        group: on a FIFO queue of SQS one of a group runs at a time, in the order of their sends; else fairness at most.
         blobs: keys of the blobs it names.
         parent: the id of the message whose task sends it.
         size_bytes: of its body and of the blobs it names, for the daily sums.
@@ -79,6 +82,7 @@ class Outgoing:
     delay_s: float = 0.0
     max_attempts: int = 5
     unique_key: str | None = None
+    group: str | None = None
     blobs: tuple[str, ...] = ()
     parent: str | None = None
     size_bytes: int = 0
@@ -88,8 +92,7 @@ class Outgoing:
 class Sent:
     """What became of one message of a send: `id` is the stored one's, which is another's if `duplicate`.
 
-    A duplicate is a second send of a stored id, or of a unique key that waits or runs. The id of the latter
-    is remembered as another name of the stored message: its record is found by it.
+    A duplicate is a second send of a stored id, or of a unique key that waits or runs, whose record is found by this id too.
     """
 
     id: str
@@ -382,7 +385,6 @@ class Queue(Protocol):
         """When the next waiting message of these queues becomes visible, later than `after`.
 
         None: none does, or the backend does not know (capability `foresees`) and tells `listen` when one does.
-
         Epoch seconds both. What was visible before and still waits may be another worker's to take.
         """
         ...

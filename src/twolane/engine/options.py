@@ -20,12 +20,13 @@ _QUEUE_OPTIONS = frozenset(
         "patience_s",
         "expires_after_s",
         "unique_key",
+        "group_by",
         "retry_on",
         "give_up_on",
         "public_result",
     ]
 )
-NOT_POLICY = frozenset(["queue", "unique_key", "public_result"])
+NOT_POLICY = frozenset(["queue", "unique_key", "group_by", "public_result"])
 """Those that are no part of the policy of a task."""
 
 
@@ -39,5 +40,5 @@ def check_options(lane: Lane, options: dict[str, Any]) -> None:
         names = ", ".join(sorted(options))
         raise DefinitionError(
             f'{names}: only a queue can keep this, and if_lost="ignore" has none: a task that is lost with '
-            f"its process cannot be retried, timed or made unique. Ask the question again: {QUESTION}"
+            f"its process cannot be retried, timed, made unique or kept in order. Ask the question again: {QUESTION}"
         )

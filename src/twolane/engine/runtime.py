@@ -235,6 +235,8 @@ class Runtime:
         if tasks:
             opened = await asyncio.to_thread(self._open)  # and so is a place where no queue can be
             _check_timeouts(tasks, opened.stores.queue.capabilities.longest_attempt_s)
+            if not opened.stores.queue.capabilities.groups:
+                _say_unordered(tasks)
             self._informing.start_telling(self.batcher, self.stores, self.limits)
             if self._kind is not None:
                 await self._start_worker(self._kind)
@@ -368,6 +370,17 @@ class Runtime:
                 )
                 self._opened = _Open(os.getpid(), stores, batcher, sender)
             return self._opened
+
+
+def _say_unordered(tasks: Sequence[Task[Any, Any, Any]]) -> None:
+    """Whoever asks for an order hears where there is none."""
+    for task in tasks:
+        if task.group_by is not None:
+            log.info(
+                "task %s has group_by=%r: this queue keeps no order and runs a group's messages side by side; "
+                "a FIFO queue of SQS does not",
+                task.name, task.group_by,
+            )  # fmt: skip
 
 
 def _check_timeouts(tasks: Sequence[Task[Any, Any, Any]], longest_s: float | None) -> None:

@@ -176,7 +176,8 @@ class Sender:
             sent_at=self._clock.now(),
             delay_s=options.delay_s,
             max_attempts=task.policy.max_attempts,
-            unique_key=options.unique_key or _unique_key(prepared),
+            unique_key=options.unique_key or _filled(task.unique_key, prepared),
+            group=_filled(task.group_by, prepared),
             blobs=tuple([ref.key for ref in refs]),
             parent=prepared.parent,
             size_bytes=len(body) + sum([ref.size_bytes for ref in refs]),
@@ -226,8 +227,8 @@ def _digest(prepared: Prepared) -> str:
     return hashlib.blake2b(f"{prepared.task.name} {args}".encode(), digest_size=16).hexdigest()
 
 
-def _unique_key(prepared: Prepared) -> str | None:
-    template = prepared.task.unique_key
+def _filled(template: str | None, prepared: Prepared) -> str | None:
+    """A template over the arguments, filled with those of this send."""
     return None if template is None else template.format(**json.loads(prepared.args))
 
 

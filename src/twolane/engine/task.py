@@ -72,6 +72,7 @@ class Task(Sendable[P], Generic[C, P, R_co]):
         takes_context: whether its first parameter is a TaskContext.
         letterhead: writes its envelopes.
         unique_key: template of its uniqueness key over the arguments' names, or None.
+        group_by: template of its group over the arguments' names, or None.
         public_result: customers may see what it returns.
         filling: the parameters that the worker fills beside the context; None: there are none.
     """
@@ -86,6 +87,7 @@ class Task(Sendable[P], Generic[C, P, R_co]):
         because: str = "",
         policy: Policy | None = None,
         unique_key: str | None = None,
+        group_by: str | None = None,
         public_result: bool = False,
         filling: Filling | None = None,
     ) -> None:
@@ -96,6 +98,7 @@ class Task(Sendable[P], Generic[C, P, R_co]):
         self.because = because
         self.policy = policy or Policy()
         self.unique_key = unique_key
+        self.group_by = group_by
         self.public_result = public_result
         if not isinstance(public_result, bool):  # pyright: ignore[reportUnnecessaryIsInstance]  (1 might be a mistake)
             raise DefinitionError(f"task {name}: public_result is True or False, not {public_result!r}")
@@ -111,7 +114,8 @@ class Task(Sendable[P], Generic[C, P, R_co]):
         self.send_options = SendOptions()
         self.task: Task[Any, P, Any] = self
         functools.update_wrapper(self, fn)
-        _check_unique_key(self)
+        _check_template(self, "unique_key", unique_key)
+        _check_template(self, "group_by", group_by)
 
     def __call__(self, *args: C.args, **kwargs: C.kwargs) -> R_co:
         """Call the function itself, here and now: no lane, no retry."""
@@ -311,15 +315,15 @@ def _hints(fn: Callable[..., Any]) -> dict[str, Any]:
         }
 
 
-def _check_unique_key(task: Task[Any, Any, Any]) -> None:
-    if task.unique_key is None:
+def _check_template(task: Task[Any, Any, Any], option: str, template: str | None) -> None:
+    if template is None:
         return
     try:
-        task.unique_key.format(**dict.fromkeys(task.arguments.names, ""))
+        template.format(**dict.fromkeys(task.arguments.names, ""))
     except (KeyError, IndexError, ValueError, AttributeError) as error:
         raise DefinitionError(
-            f"task {task.name}: unique_key is a template over the arguments' names, such as "
-            f'unique_key="{{customer_id}}"; {task.unique_key!r} is none ({error!r})'
+            f"task {task.name}: {option} is a template over the arguments' names, such as "
+            f'{option}="{{customer_id}}"; {template!r} is none ({error!r})'
         ) from None
 
 

@@ -17,6 +17,8 @@ URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/imports"
         ("sqs://imports", Address("imports")),
         ("sqs://My_Queue-1", Address("My_Queue-1")),
         ("sqs://shop-*", Address("shop-*")),
+        ("sqs://shop-*.fifo", Address("shop-*.fifo")),
+        ("sqs://imports.fifo?dead=lost.fifo", Address("imports.fifo", "lost.fifo")),
         ("sqs://shop-*?dead=shop-*-dead", Address("shop-*", "shop-*-dead")),
         ("sqs://imports?poll_s=5", Address("imports", poll_s=5)),
         ("sqs://imports?lease_s=300&poll_s=1", Address("imports", poll_s=1, lease_s=300)),
@@ -52,6 +54,12 @@ def test_an_address_is_read_and_written(text: str, address: Address) -> None:
 )
 def test_what_is_none_is_refused_with_the_form(text: str) -> None:
     with pytest.raises(SettingsError, match=r"TWOLANE_QUEUE takes sqs://NAME"):
+        read_address(text)
+
+
+@pytest.mark.parametrize("text", ["sqs://a.fifo?dead=b", "sqs://a?dead=b.fifo", f"{URL}.fifo?dead=b"])
+def test_a_dead_letter_queue_of_the_other_kind_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"the dead-letter queue of a FIFO queue is a FIFO queue too"):
         read_address(text)
 
 

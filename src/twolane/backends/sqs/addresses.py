@@ -42,13 +42,18 @@ class Address:
         options += [("lease_s", str(self.lease_s))] * (self.lease_s != LEASE_S)
         return "?".join([text, *["&".join(f"{name}={value}" for name, value in options)] * bool(options)])
 
+    @property
+    def has_place(self) -> bool:
+        """It stands for several queues."""
+        return "*" in self.pattern
+
     def name_of(self, queue: str) -> str:
         """SQS's name, or URL, of a queue.
 
         Raises:
             AwsError: the address names one queue, and this is another.
         """
-        if "*" in self.pattern:
+        if self.has_place:
             return self.pattern.replace("*", queue)
         if queue == "default":
             return self.pattern
@@ -87,6 +92,11 @@ def read_address(text: str) -> Address:
         raise SettingsError(
             f"TWOLANE_QUEUE takes {FORM}, with ?dead=NAME, poll_s=1 to {LONGEST_POLL_S} and "
             f"lease_s={SHORTEST_LEASE_S} to {LONGEST_LEASE_S} behind it at most, not {text!r}"
+        )
+    name = f"{parts.netloc}{parts.path}"
+    if dead is not None and "*" not in name and name.endswith(".fifo") is not dead.endswith(".fifo"):
+        raise SettingsError(
+            f"the dead-letter queue of a FIFO queue is a FIFO queue too (NAME.fifo), that of another is not: {text!r}"
         )
     if parts.scheme == "sqs":
         # urlsplit puts the name into the host, whose case it keeps in netloc

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from twolane.backends.sqs.parcels import Copy
 from twolane.backends.sqs.receiving import Arrival, Receiving
 from twolane.backends.sqs.settling import Settling
-from twolane.backends.sqs.wires import Copy, Wires
+from twolane.backends.sqs.wires import Wires
 from twolane.contracts.feeding import Arrived, HandOut, NotHandedOut, PutBack
 from twolane.contracts.queue import Delivery, Receive
 from twolane.values.errors import QueueError

@@ -6,8 +6,8 @@ import json
 from contextlib import suppress
 from typing import Any
 
+from twolane.backends.sqs.parcels import Copy, Parcel
 from twolane.backends.sqs.rows import Row
-from twolane.backends.sqs.wires import Copy
 from twolane.contracts.queue import Outgoing
 from twolane.values.errors import EnvelopeError
 from twolane.values.message import decode
@@ -24,6 +24,24 @@ def packed(message_id: str, task: str, body: str) -> str:
     if body.startswith(f'{{"v":1,"id":"{message_id}","task":{json.dumps(task)},'):
         return body
     return json.dumps({"twolane": {"id": message_id, "task": task}, "body": body})
+
+
+def posted(message: Outgoing) -> Parcel:
+    """A message on its way to its queue; a second send of its id is the same one."""
+    body = packed(message.id, message.task, message.body)
+    return Parcel(message.queue, body, message.id, message.delay_s, message.group)
+
+
+def posted_again(row: Row, body: str) -> Parcel:
+    """One that was sent back; not the same as its first send, which a FIFO queue remembers for five minutes."""
+    kept = row.record
+    body = packed(kept.id, kept.task, body)
+    return Parcel(kept.queue, body, f"{kept.id}.{kept.deliveries}", group=row.group)
+
+
+def laid_out(queue: str, row: Row, body: str) -> Parcel:
+    """A dead letter on its way to a dead-letter queue; in no group, so that none hides behind another there."""
+    return Parcel(queue, death(row, body), f"{row.record.id}.{row.record.deliveries}")
 
 
 def unpacked(copy: Copy) -> tuple[str, str]:
@@ -51,7 +69,7 @@ def adopted(message_id: str, body: str, copy: Copy, now: float) -> Row:
         message_id, task, copy.queue, State.WAITING,
         attempt=1, deliveries=0, sent_at=sent_at, visible_at=now, parent=parent,
     )  # fmt: skip
-    return Row(record, digest="", max_attempts=max_attempts, body=body)
+    return Row(record, digest="", max_attempts=max_attempts, body=body, group=copy.group)
 
 
 def fresh(message: Outgoing, now: float, token: str, *, inline: bool) -> Row:
@@ -69,7 +87,15 @@ def fresh(message: Outgoing, now: float, token: str, *, inline: bool) -> Row:
         unique_key=message.unique_key,
     )
     body = message.body if inline else None
-    return Row(record, message.digest, message.max_attempts, body, message.blobs, token=token)
+    return Row(
+        record,
+        message.digest,
+        message.max_attempts,
+        body,
+        message.blobs,
+        group=message.group,
+        token=token,
+    )
 
 
 def is_death(body: str) -> bool:

@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from twolane.backends.aws import AwsError, Outage
-from twolane.backends.sqs.wires import BATCH, Copy, Wires
+from twolane.backends.sqs.parcels import Copy
+from twolane.backends.sqs.wires import BATCH, Wires
 
 log = logging.getLogger("twolane.sqs")
 

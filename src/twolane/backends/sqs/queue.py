@@ -92,6 +92,7 @@ class SqsQueue:
         selects_tasks=False,
         foresees=False,
         prunes=False,
+        groups=True,
         longest_attempt_s=MAX_HIDDEN_S,
     )
     max_body_bytes = MAX_BODY_BYTES

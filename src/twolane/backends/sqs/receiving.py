@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from twolane.backends.sqs.ledger import Ledger
-from twolane.backends.sqs.letters import adopted, death, unpacked
+from twolane.backends.sqs.letters import adopted, laid_out, unpacked
+from twolane.backends.sqs.parcels import Copy
 from twolane.backends.sqs.receipts import Receipt
 from twolane.backends.sqs.rows import Row, from_text, key_of
 from twolane.backends.sqs.swaps import ROUNDS
 from twolane.backends.sqs.turns import Turn, handed_out, lease_ended, used_up
-from twolane.backends.sqs.wires import Copy, Parcel, Wires
+from twolane.backends.sqs.wires import Wires
 from twolane.contracts.clock import Clock
 from twolane.contracts.queue import Delivery, Receive
 from twolane.contracts.state import Change, Conflict, Item
@@ -189,9 +190,7 @@ class Receiving:
     def _carry_out(self, arrivals: Sequence[Arrival], *, deletes: bool) -> None:
         """What SQS must hear of those that are not handed out; what fails here comes again by itself."""
         dead = [each for each in arrivals if each.bury is not None]
-        parcels = [
-            Parcel(each.copy.queue, death(each.bury, each.body)) for each in dead if each.bury is not None
-        ]
+        parcels = [laid_out(each.copy.queue, each.bury, each.body) for each in dead if each.bury is not None]
         for each, error in zip(dead, self._wires.bury(parcels), strict=True):
             if error is not None:
                 each.delete = False

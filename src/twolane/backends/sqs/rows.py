@@ -47,6 +47,7 @@ class Row:
         waits_since: since when it waits under patience, in epoch seconds.
         attempts: those that did not succeed.
         unsent: it was sent back and may not have reached SQS yet.
+        group: the one it was sent with.
         token: tells the row of one send from that of another one under the same id.
         lapsed_at: the cursor and how much was done when a lease of it ended last; None: none has.
     """
@@ -60,6 +61,7 @@ class Row:
     waits_since: float | None = None
     attempts: tuple[Attempt, ...] = ()
     unsent: bool = False
+    group: str | None = None
     token: str = ""
     lapsed_at: list[Any] | None = None
 
@@ -184,7 +186,7 @@ def to_text(row: Row) -> str:
     if kept.reason is not None:
         record["reason"] = kept.reason.value
     text: dict[str, Any] = {"record": record, "digest": row.digest, "max_attempts": row.max_attempts}
-    for name in ("body", "receipt", "waits_since", "lapsed_at"):
+    for name in ("body", "receipt", "waits_since", "group", "lapsed_at"):
         if getattr(row, name) is not None:
             text[name] = getattr(row, name)
     if row.blobs:
@@ -220,6 +222,7 @@ def from_json(has: dict[str, Any]) -> Row:
         waits_since=has.get("waits_since"),
         attempts=tuple([_attempt_of(each) for each in has.get("attempts", ())]),
         unsent=has.get("unsent", False),
+        group=has.get("group"),
         token=has.get("token", ""),
         lapsed_at=has.get("lapsed_at"),
     )

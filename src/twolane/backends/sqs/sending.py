@@ -16,16 +16,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twolane.backends.aws import AwsError
+from twolane.backends.sqs.checking import check
 from twolane.backends.sqs.ledger import Ledger, is_large
-from twolane.backends.sqs.letters import fresh, packed
+from twolane.backends.sqs.letters import fresh, posted
 from twolane.backends.sqs.rows import Row, from_text, key_of
 from twolane.backends.sqs.swaps import ROUNDS
 from twolane.backends.sqs.turns import refused_digest
-from twolane.backends.sqs.wires import Parcel, Wires
+from twolane.backends.sqs.wires import Wires
 from twolane.contracts.clock import Clock
 from twolane.contracts.queue import Outgoing, Sent
 from twolane.contracts.state import Change, Conflict, Item
-from twolane.values.body import check_body
 from twolane.values.errors import QueueError, SendError, SendRefused, SendUnknown
 
 KEPT_S = 30 * 86_400.0
@@ -119,14 +119,9 @@ class Sending:
     def _checked(self, messages: tuple[Outgoing, ...]) -> Batch:
         batch = Batch(messages)
         try:
-            for message in messages:
-                check_body(message.body, self._max_body_bytes, message.id)
-            for message in messages:
-                self._wires.url(message.queue)
+            check(messages, self._wires, self._max_body_bytes)
         except SendRefused as error:
             batch.error = error
-        except AwsError as error:
-            batch.error = SendRefused(f"{error}; nothing was stored", [each.id for each in messages])
         return batch
 
     # Rows
@@ -261,7 +256,7 @@ class Sending:
 
     def _send(self, batches: Sequence[Batch]) -> None:
         messages = [(batch, message) for batch in batches for message in batch.to_sqs]
-        told = self._wires.send([parcel_of(message) for _, message in messages])
+        told = self._wires.send([posted(message) for _, message in messages])
         failed: dict[int, dict[str, AwsError]] = {}
         for (batch, message), error in zip(messages, told, strict=True):
             if error is None:
@@ -279,11 +274,6 @@ class Sending:
         self._stored[message_id] = None
         if len(self._stored) > REMEMBERED:
             self._stored.popitem(last=False)
-
-
-def parcel_of(message: Outgoing) -> Parcel:
-    """A message as it goes to SQS."""
-    return Parcel(message.queue, packed(message.id, message.task, message.body), message.delay_s)
 
 
 def unique_key_of(task: str, unique_key: str | None) -> str | None:

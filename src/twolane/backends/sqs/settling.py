@@ -11,12 +11,12 @@ from typing import Any
 from twolane.backends.aws import AwsError
 from twolane.backends.sqs import turns
 from twolane.backends.sqs.ledger import Ledger, Turning, is_large
-from twolane.backends.sqs.letters import death, packed
+from twolane.backends.sqs.letters import laid_out, posted_again
 from twolane.backends.sqs.receipts import Receipt, read_receipt
 from twolane.backends.sqs.rows import Row, from_text, key_of
 from twolane.backends.sqs.sending import Sending
 from twolane.backends.sqs.turns import Delete, Show, Turn
-from twolane.backends.sqs.wires import Parcel, Wires
+from twolane.backends.sqs.wires import Wires
 from twolane.contracts import queue as q
 from twolane.contracts.clock import Clock
 from twolane.contracts.state import Item
@@ -300,7 +300,7 @@ class Settling:
         """Bring a message that was sent back to SQS, and note that it is there."""
         kept = row.record
         body = self._ledger.body(row) or ""
-        [error] = self._wires.send([Parcel(kept.queue, packed(kept.id, kept.task, body))])
+        [error] = self._wires.send([posted_again(row, body)])
         if error is None:
             self._ledger.turn([Turning(key_of(kept.id), [lambda now: Turn(now.but(unsent=False), None)])])
             self._sending.remember(kept.id)
@@ -309,7 +309,7 @@ class Settling:
 
     def _bury(self, dead: Sequence[tuple[Receipt, Row]], orders: dict[Receipt, turns.Order]) -> None:
         """Our message on the dead-letter queue; until it is there, the original stays."""
-        parcels = [Parcel(receipt.queue, death(row, self._ledger.body(row) or "")) for receipt, row in dead]
+        parcels = [laid_out(receipt.queue, row, self._ledger.body(row) or "") for receipt, row in dead]
         for (receipt, row), error in zip(dead, self._wires.bury(parcels), strict=True):
             if error is not None:
                 log.warning(

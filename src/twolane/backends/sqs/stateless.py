@@ -17,22 +17,23 @@ from typing import Any, cast
 from twolane.backends.aws import AwsError, Service
 from twolane.backends.sqs.addresses import Address
 from twolane.backends.sqs.alerts import death_of
+from twolane.backends.sqs.checking import check
 from twolane.backends.sqs.feeding import copy_of, put_back
 from twolane.backends.sqs.here import StateHere
-from twolane.backends.sqs.letters import adopted, death, packed, unpacked
+from twolane.backends.sqs.letters import adopted, laid_out, posted, unpacked
 from twolane.backends.sqs.outbox import Outbox
+from twolane.backends.sqs.parcels import MAX_DELAY_S, Copy
 from twolane.backends.sqs.polling import Polling
 from twolane.backends.sqs.receipts import Receipt
 from twolane.backends.sqs.rows import Row, noted
 from twolane.backends.sqs.sending import not_stored
 from twolane.backends.sqs.targets import Targets
-from twolane.backends.sqs.wires import MAX_DELAY_S, MAX_HIDDEN_S, Copy, Parcel, Wires
+from twolane.backends.sqs.wires import MAX_HIDDEN_S, Wires
 from twolane.contracts import feeding as f
 from twolane.contracts import outbox as o
 from twolane.contracts import queue as q
 from twolane.contracts import watch as w
 from twolane.contracts.clock import Clock
-from twolane.values.body import check_body
 from twolane.values.errors import QueueError, SendRefused
 from twolane.values.outcome import Failure, Reason
 from twolane.values.policy import MAX_PAUSE_S
@@ -75,6 +76,7 @@ class StatelessSqsQueue:
         foresees=False,
         prunes=False,
         sums=False,
+        groups=True,
         longest_attempt_s=MAX_HIDDEN_S,
     )
     max_body_bytes = MAX_BODY_BYTES
@@ -194,9 +196,7 @@ class StatelessSqsQueue:
             if answers[number] is None
             for message in messages
         ]
-        parcels = [
-            Parcel(each.queue, packed(each.id, each.task, each.body), each.delay_s) for _, each in going
-        ]
+        parcels = [posted(message) for _, message in going]
         failed: dict[int, dict[str, AwsError]] = {}
         for (number, message), error in zip(going, self._wires.send(parcels), strict=True):
             if error is not None:
@@ -209,15 +209,12 @@ class StatelessSqsQueue:
         return answers
 
     def _refusal(self, messages: Sequence[q.Outgoing]) -> SendRefused | None:
-        for message in messages:
-            try:
-                check_body(message.body, self.max_body_bytes, message.id)
+        try:
+            for message in messages:
                 self._check_state(message)
-                self._wires.url(message.queue)
-            except SendRefused as error:
-                return error
-            except AwsError as error:
-                return SendRefused(f"{error}; nothing was stored", [each.id for each in messages])
+            check(messages, self._wires, self.max_body_bytes)
+        except SendRefused as error:
+            return error
         return None
 
     def _check_state(self, message: q.Outgoing) -> None:
@@ -358,7 +355,7 @@ class StatelessSqsQueue:
                 "%s is dead, and queue %s has no dead-letter queue: it comes again", receipt.id, receipt.queue
             )
             return False
-        [failed] = self._wires.bury([Parcel(receipt.queue, death(row, body))])
+        [failed] = self._wires.bury([laid_out(receipt.queue, row, body)])
         if failed is not None:
             log.warning("%s is dead, and its dead-letter queue does not have it yet: %s", receipt.id, failed)
             return False

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 
 from twolane.backends.aws import AwsError
 from twolane.backends.sqs.ledger import Ledger, Turning
-from twolane.backends.sqs.letters import adopted, death, is_death, unpacked
+from twolane.backends.sqs.letters import adopted, is_death, laid_out, unpacked
+from twolane.backends.sqs.parcels import Copy
 from twolane.backends.sqs.rows import Row, key_of
 from twolane.backends.sqs.turns import Turn, moved_away
-from twolane.backends.sqs.wires import BATCH, Copy, Wires
+from twolane.backends.sqs.wires import BATCH, Wires
 from twolane.contracts.clock import Clock
 from twolane.contracts.state import Conflict
 from twolane.values.record import State
@@ -76,9 +77,8 @@ class Sweeping:
         if turn is None or turning.row is None:
             return 0  # its record went in this moment: the next sweep
         if turning.row.record.state is State.DEAD:
-            error = self._wires.send_at(
-                url, queue, death(turning.row, self._ledger.body(turning.row) or body)
-            )
+            letter = laid_out(queue, turning.row, self._ledger.body(turning.row) or body)
+            error = self._wires.send_at(url, letter)
             if error is not None:
                 raise error
         if not turning.row.is_open:

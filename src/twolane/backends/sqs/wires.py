@@ -6,17 +6,25 @@ entry must be named in the answer, with a MessageId and the checksum of its body
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from twolane.backends.aws import AwsError, Service, code_of
+from twolane.backends.aws import AwsError, Service, code_of, is_throttling
 from twolane.backends.sqs.addresses import Address
+from twolane.backends.sqs.parcels import (
+    ATTRIBUTES,
+    FIFO,
+    Copy,
+    Parcel,
+    copies_of,
+    entry_of,
+    is_fifo,
+    md5,
+    whole,
+)
 
 T = TypeVar("T")
 
@@ -25,41 +33,9 @@ BATCH = 10
 BATCH_BYTES = 1024 * 1024
 MAX_HIDDEN_S = 12 * 3600.0
 """So long SQS hides a message in all, however often its lease is extended."""
-MAX_DELAY_S = 900
 TRIES = 3
+_MISSING = frozenset(["QueueDoesNotExist", "NonExistentQueue"])
 _GONE = frozenset(["ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue", "NotFound"])
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """A message on its way to SQS."""
-
-    queue: str
-    body: str
-    delay_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """One copy of a message that SQS has handed out.
-
-    Attributes:
-        queue: the queue's name in the app.
-        sqs_id: SQS's own id.
-        handle: SQS's receipt.
-        body: as it came.
-        receives: how often SQS has handed it out.
-        sent_at: when SQS got it, in epoch seconds.
-        first_receive_at: when SQS handed it out first, in epoch seconds.
-    """
-
-    queue: str
-    sqs_id: str
-    handle: str
-    body: str
-    receives: int
-    sent_at: float
-    first_receive_at: float | None = None
 
 
 class Wires:
@@ -88,6 +64,14 @@ class Wires:
             self._urls[queue] = self._url_of(self._address.name_of(queue))
         return self._urls[queue]
 
+    def is_fifo(self, queue: str) -> bool:
+        """Whether a queue keeps the order of a group.
+
+        Raises:
+            AwsError: there is no such queue.
+        """
+        return is_fifo(self.url(queue))
+
     def dead_url(self, queue: str) -> str | None:
         """The URL of a queue's dead-letter queue: the one that is named, else its redrive policy's; None: it has none.
 
@@ -99,20 +83,19 @@ class Wires:
         return self._dead_urls[queue]
 
     def send(self, parcels: Sequence[Parcel]) -> list[AwsError | None]:
-        """Send messages; an answer for each. None: SQS has it. An error that says not `sent`: SQS has not."""
-        return self._by_queue([parcel.queue for parcel in parcels], parcels, self._send_to)
+        """Send messages; an answer for each. None: SQS has it. An error that says not `sent`: SQS has not.
+
+        To a FIFO queue they go in their order, one call after the other.
+        """
+        return self._by_queue([parcel.queue for parcel in parcels], parcels, self._send_to, in_order=True)
 
     def bury(self, parcels: Sequence[Parcel]) -> list[AwsError | None]:
         """Send messages to their queues' dead-letter queues; nothing is to be done where there is none."""
-        answers: list[AwsError | None] = [None] * len(parcels)
-        for number, parcel in enumerate(parcels):
-            try:
-                url = self.dead_url(parcel.queue)
-            except AwsError as error:
-                answers[number] = error
-            else:
-                answers[number] = None if url is None else self.send_at(url, parcel.queue, parcel.body)
-        return answers
+
+        def bury(url: str | None, some: Sequence[Parcel]) -> list[AwsError | None]:
+            return [None] * len(some) if url is None else self._send_to(url, some)
+
+        return self._by_queue([parcel.queue for parcel in parcels], parcels, bury, url_of=self.dead_url)
 
     def delete(self, copies: Sequence[tuple[str, str]]) -> list[AwsError | None]:
         """Delete copies by queue and handle; one that is gone or was handed out again is no error."""
@@ -123,12 +106,13 @@ class Wires:
         return self._by_queue([queue for queue, _, _ in copies], copies, self._show_in)
 
     def receive(self, queue: str, most: int, lease_s: float, *, wait_s: float = 0.0) -> list[Copy]:
-        """Receive up to ten messages.
+        """Receive up to ten messages; of a FIFO queue one, since the others of its group would wait for it here.
 
         Raises:
             AwsError: nothing is known to have been received; what was becomes visible when its lease ends.
         """
-        return self.receive_at(self.url(queue), queue, most, lease_s, wait_s=wait_s)
+        url = self.url(queue)
+        return self.receive_at(url, queue, 1 if is_fifo(url) else most, lease_s, wait_s=wait_s)
 
     def receive_at(
         self, url: str, queue: str, most: int, lease_s: float, *, wait_s: float = 0.0
@@ -140,20 +124,16 @@ class Wires:
             waiting=wait_s > 0,
             QueueUrl=url,
             MaxNumberOfMessages=min(most, BATCH),
-            VisibilityTimeout=_whole(lease_s),
+            VisibilityTimeout=whole(lease_s),
             WaitTimeSeconds=int(wait_s),
-            MessageSystemAttributeNames=[
-                "ApproximateFirstReceiveTimestamp",
-                "ApproximateReceiveCount",
-                "SentTimestamp",
-            ],
+            MessageSystemAttributeNames=ATTRIBUTES,
         )
-        return [_copy(queue, message) for message in answer.get("Messages", ())]
+        return copies_of(queue, answer)
 
-    def send_at(self, url: str, queue: str, body: str) -> AwsError | None:
+    def send_at(self, url: str, parcel: Parcel) -> AwsError | None:
         """Send one message to a URL: a dead-letter queue's."""
         try:
-            [answer] = self._send_batch(url, [Parcel(queue, body)])
+            [answer] = self._send_batch(url, [parcel])
         except AwsError as error:
             return error
         return answer
@@ -181,11 +161,18 @@ class Wires:
         return dict(answer.get("Attributes", {}))
 
     def _url_of(self, name: str) -> str:
+        """A name with a place for queues may be that of a standard queue or of a FIFO one: whichever there is."""
         if "://" in name:
             return name
-        return str(
-            self.service.call("get_queue_url", f"looking for queue {name}", QueueName=name)["QueueUrl"]
-        )
+        what = f"looking for queue {name}"
+        try:
+            return str(self.service.call("get_queue_url", what, QueueName=name)["QueueUrl"])
+        except AwsError as error:
+            if error.code not in _MISSING or name.endswith(FIFO) or not self._address.has_place:
+                raise
+            with suppress(AwsError):
+                return str(self.service.call("get_queue_url", what, QueueName=name + FIFO)["QueueUrl"])
+            raise
 
     def _find_dead(self, queue: str) -> str | None:
         if (named := self._address.dead_name_of(queue)) is not None:
@@ -199,25 +186,35 @@ class Wires:
         self,
         queues: Sequence[str],
         things: Sequence[T],
-        call: Callable[[str, Sequence[T]], list[AwsError | None]],
+        call: Callable[[Any, Sequence[T]], list[AwsError | None]],
+        *,
+        in_order: bool = False,
+        url_of: Callable[[str], str | None] | None = None,
     ) -> list[AwsError | None]:
-        """Call for the things of each queue, in batches side by side."""
+        """Call for the things of each queue, in batches side by side; in their order where that is kept."""
         answers: list[AwsError | None] = [None] * len(things)
-        batches: list[list[int]] = []
+        url_of = url_of or self.url
+
+        def carry(batches: list[list[int]]) -> None:
+            for batch in batches:
+                try:
+                    told = call(url_of(queues[batch[0]]), [things[number] for number in batch])
+                except AwsError as error:
+                    told = [error] * len(batch)
+                for number, answer in zip(batch, told, strict=True):
+                    answers[number] = answer
+
+        jobs: list[list[list[int]]] = []
         for queue in dict.fromkeys(queues):
-            mine = [number for number, each in enumerate(queues) if each == queue]
-            batches += self._batches(mine, things)
-
-        def carry(batch: list[int]) -> None:
-            try:
-                told = call(self.url(queues[batch[0]]), [things[number] for number in batch])
-            except AwsError as error:
-                told = [error] * len(batch)
-            for number, answer in zip(batch, told, strict=True):
-                answers[number] = answer
-
-        self.service.side_by_side([partial(carry, batch) for batch in batches])
+            batches = self._batches([number for number, each in enumerate(queues) if each == queue], things)
+            jobs += [batches] if in_order and self._keeps_order(queue) else [[batch] for batch in batches]
+        self.service.side_by_side([partial(carry, job) for job in jobs])
         return answers
+
+    def _keeps_order(self, queue: str) -> bool:
+        with suppress(AwsError):  # which the call itself says, of each of its entries
+            return self.is_fifo(queue)
+        return False
 
     def _batches(self, numbers: Sequence[int], things: Sequence[Any]) -> list[list[int]]:
         """Up to ten of them, up to the bytes that one call takes."""
@@ -241,16 +238,15 @@ class Wires:
             for number, answer in zip(left, told, strict=True):
                 answers[number] = answer
             left = [number for number, answer in zip(left, told, strict=True) if _is_passing(answer)]
+            if is_fifo(url):
+                left = [number for number in left if not _overtaken(number, parcels, answers)]
             if not left:
                 break
         return answers
 
     def _send_batch(self, url: str, parcels: Sequence[Parcel]) -> list[AwsError | None]:
-        entries: list[dict[str, Any]] = [
-            {"Id": str(number), "MessageBody": parcel.body}
-            | ({"DelaySeconds": _whole(min(parcel.delay_s, MAX_DELAY_S))} if parcel.delay_s > 0 else {})
-            for number, parcel in enumerate(parcels)
-        ]
+        fifo = is_fifo(url)
+        entries = [entry_of(parcel, number, fifo=fifo) for number, parcel in enumerate(parcels)]
         what = f"sending to queue {parcels[0].queue}"
         answer = self.service.call("send_message_batch", what, QueueUrl=url, Entries=entries)
         stored = {each.get("Id"): each for each in answer.get("Successful", ())}
@@ -271,32 +267,13 @@ class Wires:
             {
                 "Id": str(number),
                 "ReceiptHandle": handle,
-                "VisibilityTimeout": _whole(min(after_s, MAX_HIDDEN_S)),
+                "VisibilityTimeout": whole(min(after_s, MAX_HIDDEN_S)),
             }
             for number, (_, handle, after_s) in enumerate(copies)
         ]
         what = f"changing visibility in queue {copies[0][0]}"
         answer = self.service.call("change_message_visibility_batch", what, QueueUrl=url, Entries=entries)
         return _settled(what, answer, len(copies))
-
-
-def _whole(seconds: float) -> int:
-    """Whole seconds, never fewer: not visible before its delay (L6)."""
-    return math.ceil(seconds - 1e-6)
-
-
-def _copy(queue: str, message: dict[str, Any]) -> Copy:
-    has: dict[str, str] = message.get("Attributes", {})
-    first = has.get("ApproximateFirstReceiveTimestamp")
-    return Copy(
-        queue=queue,
-        sqs_id=message["MessageId"],
-        handle=message["ReceiptHandle"],
-        body=message["Body"],
-        receives=int(has.get("ApproximateReceiveCount", 1)),
-        sent_at=int(has.get("SentTimestamp", 0)) / 1000,
-        first_receive_at=None if first is None else int(first) / 1000,
-    )
 
 
 def _sent(
@@ -306,8 +283,7 @@ def _sent(
         return _failed(what, failed)
     if stored is None or not stored.get("MessageId"):
         return AwsError(f"{what} failed: SQS said nothing of this message", "NoMessageId", sent=True)
-    checksum = hashlib.md5(parcel.body.encode(), usedforsecurity=False).hexdigest()
-    if stored.get("MD5OfMessageBody", checksum) != checksum:
+    if stored.get("MD5OfMessageBody") != md5(parcel.body):
         return AwsError(f"{what} failed: SQS has stored another body", "MD5Mismatch", sent=True)
     return None
 
@@ -322,9 +298,15 @@ _PASSING = frozenset(["InternalError", "InternalFailure", "ServiceUnavailable"])
 
 def _is_passing(answer: AwsError | None) -> bool:
     """SQS could not take this entry now, and may in a moment."""
-    from twolane.backends.aws import is_throttling
-
     return answer is not None and not answer.sent and (answer.code in _PASSING or is_throttling(answer.code))
+
+
+def _overtaken(number: int, parcels: Sequence[Parcel], answers: Sequence[AwsError | None]) -> bool:
+    """Whether one of its group that was sent after it is stored: sent again now it would be out of its order."""
+    turn = parcels[number].turn
+    return any(
+        parcels[later].turn == turn and answers[later] is None for later in range(number + 1, len(parcels))
+    )
 
 
 def _settled(what: str, answer: dict[str, Any], count: int) -> list[AwsError | None]:

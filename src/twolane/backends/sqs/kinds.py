@@ -1,0 +1,38 @@
+"""What kind each queue is, in a sentence for people (`twolane doctor`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from twolane.backends.aws import AwsError, Service
+from twolane.backends.sqs.addresses import Address
+from twolane.backends.sqs.wires import Wires
+
+_KINDS = {
+    True: "FIFO (one of a group at a time, in the order of the sends)",
+    False: "standard (no order; a group makes it fair)",
+}
+
+
+def kinds(address: Address, queues: Iterable[str], service: Service | None = None) -> dict[str, str]:
+    """Tell the kind of each queue and where its dead letters go; what is wrong with it where it cannot be asked."""
+    service = service or Service("sqs")
+    wires = Wires(address, service)
+    try:
+        return {queue: _kind(wires, queue) for queue in queues}
+    finally:
+        service.close()
+
+
+def _kind(wires: Wires, queue: str) -> str:
+    try:
+        kind = _KINDS[wires.is_fifo(queue)]
+        policy = json.loads(wires.attributes(queue, "RedrivePolicy").get("RedrivePolicy") or "{}")
+        dead = wires.dead_url(queue)
+    except AwsError as error:
+        return str(error)
+    if dead is None:
+        return f"{kind}; it has NO dead-letter queue: what dies has a record at most"
+    moved = f", moved there by SQS after {policy['maxReceiveCount']} receives" if policy else ""
+    return f"{kind}; dead letters lie in {dead.rpartition('/')[2]}{moved}"
