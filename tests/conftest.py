@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Whoever started us in the background ignores Ctrl-C, and every process of ours would inherit that.
@@ -19,6 +20,8 @@ from tests.aws import servers
 
 OWNED = pytest.StashKey[Path]()
 """The folder of the run's local servers."""
+KILL_SEED = "TWOLANE_KILL_SEED"
+"""The seed of the rounds of kills and faults: one for all processes of a run."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # The tests start some hundred interpreters: where no bytecode may be kept, each compiles FastAPI and the rest anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+    os.environ.setdefault(KILL_SEED, str(time.time_ns() % 1_000_000))  # before any module of tests reads it
     told = getattr(config, "workerinput", None)
     if told is None:
         owner = servers.owned()
@@ -33,6 +37,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: owner.__exit__(None, None, None))
     else:
         config.stash[OWNED] = Path(told["servers"])
+
+
+def pytest_report_header() -> str:
+    """Say how the rounds of this run are had again."""
+    return f"kill rounds: {KILL_SEED}={os.environ[KILL_SEED]}"
 
 
 @pytest.hookimpl(optionalhook=True)

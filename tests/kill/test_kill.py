@@ -27,7 +27,7 @@ from twolane.wiring.clock import SystemClock
 PARTS = Path(__file__).with_name("parts.py")
 CHAINS = Path(__file__).with_name("chains.py")
 ROUNDS = int(os.environ.get("TWOLANE_KILL_ROUNDS", "15"))
-SEED = int(os.environ.get("TWOLANE_KILL_SEED", str(time.time_ns() % 1_000_000)))
+SEED = int(os.environ["TWOLANE_KILL_SEED"])
 STEPS = ("read", "call", "decide", "settle", "settled")
 DEADLINE_S = 100.0
 
