@@ -119,6 +119,8 @@ class Worker:
     def stop_receiving(self) -> None:
         """Take nothing new from now on; in the loop's thread."""
         self._stopping = True
+        for end in self._ends:
+            end()
 
     def hurry(self) -> None:
         """Do not wait for the grace time to end; in the loop's thread."""
@@ -132,8 +134,6 @@ class Worker:
         """
         self.stop_receiving()
         self._poller.cancel()
-        for end in self._ends:
-            end()
         if self._slots.receiving:
             with suppress(QueueError):  # behind the receive under way: its answer is here by then
                 await self._batcher.ask(Reap())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.aws.servers import Server
 from tests.contract.house import answer_of
 from tests.worker_process.processes import until
 from twolane.backends.sqs import SqsQueue
+from twolane.backends.sqs.wires import Wires
 from twolane.contracts.queue import AckDelivery, Delivery, Outgoing, Receive, Register, Send, Unregister
 from twolane.values.errors import QueueError
 from twolane.values.record import WorkerInfo
@@ -121,6 +123,46 @@ def test_what_nobody_took_is_visible_at_once_when_the_worker_stops(process: Proc
 
     assert place.in_flight("default") == 0
     assert place.visible("default") == 5
+
+
+def test_what_nobody_took_is_given_back_at_once_and_not_when_the_running_have_finished(
+    process: Process, place: Place, between: Proxy
+) -> None:
+    process.send(1)
+    [running] = process.collect(1, 1)
+    process.woken.clear()
+    assert process.receive(5) == ()
+    process.send(5)
+    assert process.woken.wait(10)
+
+    process.end()
+
+    until(lambda: place.visible("default") == 5, "five given back")
+    assert process.receive(5) == ()  # and they are not taken again
+    polls = between.count("ReceiveMessage")
+    answer_of(process.queue, AckDelivery(running.receipt))
+    answer_of(process.queue, Unregister("w"))
+    assert place.in_flight("default") == 0
+    assert between.count("ReceiveMessage") == polls
+
+
+def test_a_poll_that_ends_as_nobody_foresaw_is_made_again(
+    process: Process, between: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = [True]
+
+    def receive(self: Wires, *args: Any, **kwargs: Any) -> Any:
+        if broken.pop() if broken else False:
+            raise RuntimeError("out of the blue")
+        return whole(self, *args, **kwargs)
+
+    whole = Wires.receive
+    monkeypatch.setattr(Wires, "receive", receive)
+    assert process.receive(10) == ()
+    process.send(1)
+
+    assert process.woken.wait(20)
+    assert [each.id for each in process.receive(10)] == ["m0"]
 
 
 def test_a_task_of_many_goes_by_tens(process: Process, between: Proxy) -> None:

@@ -125,6 +125,29 @@ def test_a_worker_sweeps_now_and_then(house: House) -> None:
     assert house.take().attempt == 1
 
 
+def test_an_idle_queue_is_asked_nothing_beside_its_polls_but_once_an_hour(
+    house: House, backend: Strict, between: Proxy
+) -> None:
+    house.send()
+    house.do(AckDelivery(house.take().receipt))
+    asked = len(sqs_operations(between))
+    for _ in range(11):
+        house.clock.advance(SWEEP_S)
+        house.do(Reap())
+    assert len(sqs_operations(between)) == asked
+
+    url = backend.place.sqs.client.get_queue_url(QueueName=f"{backend.place.name}-default-dead")["QueueUrl"]
+    backend.place.sqs.client.send_message(QueueUrl=url, MessageBody="nobody's")
+    house.clock.advance(SWEEP_S)
+
+    assert house.do(Reap()).buried == 1
+
+
+def sqs_operations(between: Proxy) -> list[str]:
+    """What SQS was asked: its operations are about messages and queues."""
+    return [name for name in between.operations if "Message" in name or "Queue" in name]
+
+
 def test_our_own_deaths_stay_where_they_are(house: House, backend: Strict) -> None:
     house.send()
     house.do(DeadLetterDelivery(house.take().receipt, Reason.GAVE_UP, FAILURE))

@@ -11,8 +11,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
 
-from twolane.backends.aws import AwsError, Outage
+from twolane.backends.aws import Outage
 from twolane.backends.sqs.parcels import Copy
 from twolane.backends.sqs.wires import BATCH, Wires
 
@@ -45,19 +47,26 @@ class Polling:
         self._wanted = 0
         self._lease_s = 60.0
         self._open = False
+        self._stopped = False
+        self._giving: list[Future[None]] = []
         self._not_before = 0.0
 
     def open(self) -> None:
         """Somebody wants to be woken: what `take` wants is polled for from now on."""
         with self._changed:
-            self._open = True
+            self._open, self._stopped = True, False
 
     def stop(self) -> None:
-        """Ask for nothing more; what a poll under way still brings is given back. Returns at once."""
+        """Ask for nothing more; what nobody took is given back, and what a poll under way still brings. Returns at once."""
         with self._changed:
+            self._stopped |= self._open
             self._open = False
             self._wanted = 0
+            unstarted = [copy for _, copy in self._arrived]
+            self._arrived.clear()
             self._changed.notify_all()
+        if unstarted:
+            self._giving.append(self._wires.service.submit(partial(self._give_back, unstarted)))
 
     def hold_off(self, pause_s: float) -> None:
         """Ask for nothing for a while: what comes could not be handed out."""
@@ -65,13 +74,14 @@ class Polling:
             self._not_before = time.monotonic() + pause_s
 
     def finish(self) -> None:
-        """Stop, wait for the polls under way, and give back what nobody took."""
+        """Stop, and wait for the polls under way and for what is given back."""
         self.stop()
         for thread in list(self._threads.values()):
             thread.join()
         self._threads.clear()
-        self._give_back([copy for _, copy in self._arrived])
-        self._arrived.clear()
+        for given in self._giving:
+            given.result()
+        self._giving.clear()
 
     def take(self, queues: tuple[str, ...], limit: int, lease_s: float) -> list[Copy]:
         """What has come, up to `limit`; the rest of `limit` is wanted from now on.
@@ -79,6 +89,8 @@ class Polling:
         Raises:
             AwsError: SQS was asked by this call, and does not answer.
         """
+        if self._poll_s and self._stopped:
+            return []
         if not self._poll_s or not self._open:
             return self._ask(queues, limit, lease_s)
         stale: list[Copy] = []
@@ -121,7 +133,7 @@ class Polling:
         while (most := self._turn(queue, pause_s)) > 0:
             try:
                 copies = self._wires.receive(queue, most, self._lease_s, wait_s=self._poll_s)
-            except AwsError as error:
+            except Exception as error:  # noqa: BLE001  (a poll that ends for any reason would stop the worker)
                 outage.failed(error)
                 pause_s = min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, pause_s * 2))
                 copies = []

@@ -52,7 +52,9 @@ log = logging.getLogger("twolane.sqs")
 MAX_BODY_BYTES = 240 * 1024
 """Fits one item of DynamoDB and one message of any SQS, wrapped or not; longer arguments go to a blob."""
 SWEEP_S = 300.0
-"""How often a worker looks through the dead-letter queues of the queues it serves."""
+"""How often a worker looks through the dead-letter queues of the queues it serves that have open messages."""
+SWEEP_ALL_S = 3600.0
+"""How often through all of them: where nothing is open SQS can have moved away only what no row knows."""
 KEEP_S = 7 * 86_400.0
 
 _MESSAGES = (
@@ -125,7 +127,7 @@ class SqsQueue:
         self._sweeping = Sweeping(ledger, wires, clock)
         self._measuring = Measuring(ledger, wires, clock)
         self._monotonic = clock.monotonic
-        self._swept_at = clock.monotonic()
+        self._swept_at = self._swept_all_at = clock.monotonic()
         self._served: tuple[str, ...] = ()
         self._pause_s = 0.0
         self._workers = Workers(state, clock)
@@ -283,13 +285,20 @@ class SqsQueue:
             reaped = self._reaping.reap()
             self._outbox.number_late()
             if self._monotonic() - self._swept_at >= SWEEP_S:
-                self._swept_at = self._monotonic()
-                reaped = replace(reaped, buried=reaped.buried + self.sweep(self._served))
+                reaped = replace(reaped, buried=reaped.buried + self.sweep(self._to_sweep()))
         except QueueError as error:
             self._state_outage.failed(error)
             return q.Reaped()
         self._state_outage.worked()
         return reaped
+
+    def _to_sweep(self) -> tuple[str, ...]:
+        """An idle queue costs its three long polls a minute and hardly more."""
+        self._swept_at = self._monotonic()
+        if self._swept_at - self._swept_all_at < SWEEP_ALL_S:
+            return self._reaping.busy(self._served)
+        self._swept_all_at = self._swept_at
+        return self._served
 
     def _prune(self, entry: q.Prune) -> int:
         """Alerts that were told, and counts that only a wrong clock can have left; what is finished expires by itself."""

@@ -81,6 +81,17 @@ class Reaping:
                     brought += 1
         return brought
 
+    def busy(self, queues: Sequence[str]) -> tuple[str, ...]:
+        """Those of these queues that have open messages, as far as a look tells: with many of them it may be all."""
+        found: set[str] = set()
+        for state in (State.WAITING, State.RUNNING):
+            for shelf in shelves(state):
+                listed = self._ledger.state.shelf(shelf, limit=MOST)
+                if len(listed) == MOST:
+                    return tuple(queues)
+                found |= {read_head(each.head)[0] for each in listed}
+        return tuple(queue for queue in queues if queue in found)
+
     def _end(self, row: Row) -> Turn:
         now = self._now()
         if row.record.state is not State.RUNNING or row.record.visible_at > now:

@@ -164,15 +164,21 @@ class Wires:
         """A name with a place for queues may be that of a standard queue or of a FIFO one: whichever there is."""
         if "://" in name:
             return name
-        what = f"looking for queue {name}"
         try:
-            return str(self.service.call("get_queue_url", what, QueueName=name)["QueueUrl"])
+            return self._look_for(name)
         except AwsError as error:
             if error.code not in _MISSING or name.endswith(FIFO) or not self._address.has_place:
                 raise
             with suppress(AwsError):
-                return str(self.service.call("get_queue_url", what, QueueName=name + FIFO)["QueueUrl"])
+                return self._look_for(name + FIFO)
             raise
+
+    def _look_for(self, name: str) -> str:
+        what = f"looking for queue {name}"
+        url = self.service.call("get_queue_url", what, QueueName=name).get("QueueUrl")
+        if not url:
+            raise AwsError(f"{what} failed: SQS said nothing of it", "NoAnswer", sent=False)
+        return str(url)
 
     def _find_dead(self, queue: str) -> str | None:
         if (named := self._address.dead_name_of(queue)) is not None:
