@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 HOST ?= 127.0.0.1
 PORT ?= 8000
 ROUNDS ?= 200
+ON_AWS = $(filter-out 0,$(AWS))
 # Processes that tests run in. A selection runs in one: it starts at once and can be looked into.
 WORKERS ?= $(if $(ARGS),0,auto)
 FASTAPI_VERSIONS ?= 0.121 0.130 0.140 0.150 0.160
@@ -23,8 +24,8 @@ $(VENV)/.bench: requirements/bench.txt $(VENV)/.ready
 	@tools/venv "$(VENV)" requirements/dev.txt requirements/bench.txt
 	@touch $@
 
-demo: $(VENV)/.ready ## a 10 MB import under kill -9, told as a story (CSV=path SEED=n JSON=1)
-	@"$(BIN)/twolane" demo $(if $(CSV),--csv "$(CSV)") $(if $(SEED),--seed "$(SEED)") $(if $(filter-out 0,$(JSON)),--json)
+demo: $(VENV)/.ready $(if $(ON_AWS),$(VENV)-aws/.ready) ## a 10 MB import under kill -9, told as a story (CSV=path SEED=n JSON=1; AWS=1: on a local AWS)
+	@"$(BIN)/$(if $(ON_AWS),python" -m tests.aws.demo,twolane" demo) $(if $(CSV),--csv "$(CSV)") $(if $(SEED),--seed "$(SEED)") $(if $(filter-out 0,$(JSON)),--json)
 
 serve: $(VENV)/.ready ## the example app at http://127.0.0.1:8000 (HOST= PORT=)
 	@"$(BIN)/uvicorn" app.main:app --app-dir examples/flights --host "$(HOST)" --port "$(PORT)"
@@ -43,8 +44,8 @@ test: $(VENV)/.ready $(VENV)-aws/.ready ## the tests (ARGS="tests/backends -k bl
 pictures: $(VENV)/.ready ## the pictures of docs/flights.md, taken anew
 	@TWOLANE_PICTURES=docs/images "$(BIN)/python" -m pytest tests/browser -k pictures $(ARGS)
 
-kill: $(VENV)/.ready ## the long kill test: 200 rounds of real SIGKILLs (ROUNDS=n)
-	@TWOLANE_KILL_ROUNDS="$(ROUNDS)" "$(BIN)/python" -m pytest -n auto --dist worksteal tests/kill $(ARGS)
+kill: $(VENV)/.ready $(if $(ON_AWS),$(VENV)-aws/.ready) ## the long kill test: 200 rounds of real SIGKILLs (ROUNDS=n; AWS=1: on a local AWS, and as many of a bad network)
+	@TWOLANE_KILL_ROUNDS="$(ROUNDS)" "$(BIN)/python" -m pytest -n auto --dist worksteal $(if $(ON_AWS),tests/kill/test_aws.py tests/kill/test_aws_verbs.py,tests/kill --ignore-glob '*/test_aws*') $(ARGS)
 
 lint: $(VENV)/.ready ## ruff, mypy, pyright, import-linter
 	@"$(BIN)/ruff" check .

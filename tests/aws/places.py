@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,7 @@ from twolane.backends.aws import Service
 from twolane.backends.dynamodb import DynamoState, create_table
 from twolane.backends.s3 import Bucket, S3Blobs
 from twolane.backends.sqs import Address, SqsQueue, StatelessSqsQueue, StateRecords
+from twolane.contracts.clock import Clock
 
 QUEUES = ("default", "imports", "mails", "gated")
 
@@ -74,20 +76,24 @@ class Place:
 
     Args:
         server: where.
+        queues: their names in the app.
         max_receives: SQS's own redrive policy.
         through: where its queues and tables are reached by those under test; None: at the server.
         tables: where its table is; None: at the same server.
         fifo: its queues are FIFO queues, and so are their dead-letter queues.
+        visibility_s: how long SQS hides what it hands out, where nobody says for how long: to a Lambda function.
     """
 
     def __init__(
         self,
         server: Server,
         *,
+        queues: Sequence[str] = QUEUES,
         max_receives: int = 1000,
         through: Server | None = None,
         tables: Server | None = None,
         fifo: bool = False,
+        visibility_s: int = 30,
     ) -> None:
         self._ending = ".fifo" if fifo else ""
         self.server = through or server
@@ -96,7 +102,8 @@ class Place:
         self.address = Address(f"{self.name}-*{self._ending}")
         self.sqs = service("sqs", server)
         self.dynamodb = service("dynamodb", tables or server)
-        self.urls = {queue: self._make(queue, max_receives) for queue in QUEUES}
+        self._visibility_s = visibility_s
+        self.urls = {queue: self._make(queue, max_receives) for queue in queues}
         create_table(self.dynamodb, self.name)
 
     def _make(self, queue: str, max_receives: int) -> str:
@@ -105,7 +112,10 @@ class Place:
             "QueueArn"
         ]
         policy = {"deadLetterTargetArn": arn, "maxReceiveCount": max_receives}
-        return self._create(f"{self.name}-{queue}", {"RedrivePolicy": json.dumps(policy)})
+        return self._create(
+            f"{self.name}-{queue}",
+            {"RedrivePolicy": json.dumps(policy), "VisibilityTimeout": str(self._visibility_s)},
+        )
 
     def _create(self, name: str, attributes: dict[str, str]) -> str:
         fifo = {"FifoQueue": "true"} if self._ending else {}
@@ -126,6 +136,10 @@ class Place:
         """How many messages SQS would hand out."""
         return self._number(queue, "ApproximateNumberOfMessages")
 
+    def delayed(self, queue: str) -> int:
+        """How many messages SQS has yet to show."""
+        return self._number(queue, "ApproximateNumberOfMessagesDelayed")
+
     def _number(self, queue: str, name: str) -> int:
         answer = self.sqs.client.get_queue_attributes(QueueUrl=self.urls[queue], AttributeNames=[name])
         return int(answer["Attributes"][name])
@@ -133,20 +147,20 @@ class Place:
     def state(self) -> DynamoState:
         return DynamoState(self.name, service("dynamodb", self._tables))
 
-    def queue(self, clock: FakeClock, **options: float) -> SqsQueue:
+    def queue(self, clock: Clock, **options: float) -> SqsQueue:
         sqs = service("sqs", self.server, poll_s=20.0)
         return SqsQueue(self.address, self.state(), clock=clock, service=sqs, **options)
 
-    def stateless(self, clock: FakeClock) -> StatelessSqsQueue:
+    def stateless(self, clock: Clock) -> StatelessSqsQueue:
         sqs = service("sqs", self.server, poll_s=20.0)
         return StatelessSqsQueue(self.address, clock=clock, service=sqs, poll_s=0)
 
-    def records(self, clock: FakeClock) -> StateRecords:
+    def records(self, clock: Clock) -> StateRecords:
         return StateRecords(self.state(), clock)
 
     def close(self) -> None:
-        for queue in QUEUES:
-            self.sqs.client.delete_queue(QueueUrl=self.urls[queue])
+        for url in self.urls.values():
+            self.sqs.client.delete_queue(QueueUrl=url)
         self.dynamodb.client.delete_table(TableName=self.name)
         self.sqs.close()
         self.dynamodb.close()

@@ -51,6 +51,7 @@ class Settings:
         folder: where its code is.
         environment: variables beside those that Lambda sets.
         timeout_s: of one invocation.
+        init_s: of a start; more than AWS's own where many tests share a machine.
         memory_mb: what the function is told; nothing is limited.
         name: the function's.
         concurrency: so many sandboxes at most.
@@ -63,6 +64,7 @@ class Settings:
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     timeout_s: float = 30.0
+    init_s: float = INIT_S
     memory_mb: int = 512
     name: str = "worker"
     concurrency: int = 1000
@@ -130,7 +132,7 @@ class Sandbox:
         """One invocation, until the process asks for the next one."""
         timeout_s, is_cold = self.settings.timeout_s, not self.invocations
         self.invocations += 1
-        if is_cold and not self._await_start(max(INIT_S, timeout_s)):
+        if is_cold and not self._await_start(max(self.settings.init_s, timeout_s)):
             payload, error = self._init_error or _platform(
                 "Runtime.ExitError", "Runtime exited during its start"
             )

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from twolane.cli.demo.accounts import EXPECTED_DEATHS, Death, Kill, Outcome, RowCount
+from twolane.cli.demo.accounts import DEATHS, Death, Kill, Outcome, RowCount
 from twolane.cli.demo.data import generate
 
 
 @pytest.fixture
 def outcome() -> Outcome:
-    deaths = [Death(f"d{n}", task, str(reason), 2, "") for n, (task, reason) in enumerate(EXPECTED_DEATHS)]
+    deaths = [Death(f"d{n}", task, str(reason), 2, "") for n, (task, reason) in enumerate(DEATHS)]
     return Outcome(
         count=RowCount(
             in_file=10, imported=8, rejected=2, merged=0, lost=0, rejected_lines=frozenset({3, 5})
@@ -26,6 +26,7 @@ def outcome() -> Outcome:
         subscribed=3,
         welcomed=3,
         shown_rows=10,
+        accepted=4,
     )
 
 

@@ -13,7 +13,9 @@ from twolane.cli.demo.rows import Row, rows
 from twolane.values.outcome import Reason
 
 KEY = ("year", "month", "day", "carrier", "flight", "origin", "dest")
-EXPECTED_DEATHS = (
+Deaths = tuple[tuple[str, Reason], ...]
+"""Dead letters by task, which is empty for a body that is no envelope, and reason."""
+DEATHS: Deaths = (
     ("", Reason.UNREADABLE),
     ("always_raises", Reason.ATTEMPTS_EXHAUSTED),
     ("kills_its_process", Reason.CRASHED),
@@ -77,6 +79,9 @@ class Outcome:
         subscribed: how many have subscribed.
         welcomed: how many welcome mails were sent.
         shown_rows: how many rows the customer was told are done.
+        accepted: how many messages the queue says it has taken.
+        left: what is left in the queue and should not, a sentence each.
+        expected: the dead letters that there should be.
     """
 
     count: RowCount
@@ -89,6 +94,9 @@ class Outcome:
     subscribed: int
     welcomed: int
     shown_rows: int
+    accepted: int
+    left: Sequence[str] = ()
+    expected: Deaths = DEATHS
 
     @property
     def lost(self) -> int:
@@ -115,6 +123,9 @@ def problems(outcome: Outcome, kills: int) -> list[str]:
         found.append(f"the import is {outcome.states.get(outcome.import_id)}, not done")
     if len(outcome.kills) != kills:
         found.append(f"the worker was killed {len(outcome.kills)} times, not {kills}")
+    if outcome.accepted != len(outcome.states):
+        found.append(f"{len(outcome.states)} messages were sent, and the queue has taken {outcome.accepted}")
+    found += outcome.left
     found += _problems_of_deaths(outcome)
     if outcome.welcomed != outcome.subscribed:
         found.append(f"{outcome.subscribed} subscribed and {outcome.welcomed} were welcomed")
@@ -122,7 +133,7 @@ def problems(outcome: Outcome, kills: int) -> list[str]:
 
 
 def _problems_of_deaths(outcome: Outcome) -> list[str]:
-    expected = Counter((task, str(reason)) for task, reason in EXPECTED_DEATHS)
+    expected = Counter((task, str(reason)) for task, reason in outcome.expected)
     there = Counter((death.task, death.reason) for death in outcome.deaths)
     found = [f"no dead letter {task or '(no task)'}: {reason}" for task, reason in expected - there]
     found += [

@@ -16,17 +16,23 @@ from twolane.cli.demo.accounts import Outcome, problems
 from twolane.cli.demo.data import CsvFile, prepare
 from twolane.cli.demo.example import TARGET, check_needed, example_folder
 from twolane.cli.demo.failure import DemoFailed
+from twolane.cli.demo.place import PYTHON, Opener, Place, this_machine
 from twolane.cli.demo.processes import Processes
 from twolane.cli.demo.report import Report, as_json_line, print_result
 from twolane.cli.demo.stage import Stage
 from twolane.cli.demo.story import KILLS, tell
 from twolane.wiring.opening import make_runtime
-from twolane.wiring.settings import Settings
+from twolane.wiring.settings import read_settings
 from twolane.wiring.target import load
 
 
 def run(
-    csv: Path | None = None, seed: int | None = None, *, as_json: bool = False, keep: bool = False
+    csv: Path | None = None,
+    seed: int | None = None,
+    *,
+    as_json: bool = False,
+    keep: bool = False,
+    place: Opener = this_machine,
 ) -> int:
     """Play the demo to its end.
 
@@ -35,6 +41,7 @@ def run(
         seed: where the kills fall and what a generated file holds; None: a random one.
         as_json: show no progress; print one JSON object as the last line.
         keep: leave the temporary folder with its databases and logs.
+        place: where it is played.
 
     Returns:
         0: everything is accounted for; 1: something is not.
@@ -46,7 +53,7 @@ def run(
     seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
     with _folder(keep=keep) as folder, Report(quiet=as_json) as report, _sigterm_as_ctrl_c():
         try:
-            return _play(folder, report, csv, seed)
+            return _play(folder, report, csv, seed, place)
         except DemoFailed as failure:
             print(f"twolane demo, seed {seed}: {failure}", file=sys.stderr)
             return 1
@@ -55,22 +62,25 @@ def run(
             return 128 + signal.SIGINT
 
 
-def _play(folder: Path, report: Report, csv: Path | None, seed: int) -> int:
+def _play(folder: Path, report: Report, csv: Path | None, seed: int, opener: Opener) -> int:
     began = time.monotonic()
     report.say(f"seed {seed}, everything below {folder}")
     example = example_folder()
     _, tasks = load(TARGET, folder=str(example))
-    settings = Settings(folder / "twolane.db", folder / "blobs", "off")
-    runtime = make_runtime(tasks.registry, settings)
-    with Processes(folder, _environment(settings, folder)) as processes:
-        _start(processes, example)
-        file = prepare(csv, seed, folder)
-        report.say(f"the file: {file.label}, {file.path.stat().st_size:,} bytes")
-        stage = Stage(folder, file, runtime, processes, report, random.Random(seed))  # noqa: S311
-        try:
-            outcome = tell(stage)
-        finally:
-            runtime.close()
+    with opener(folder) as place:
+        environment = _environment(place, folder)
+        runtime = make_runtime(tasks.registry, read_settings(environment=place.environment))
+        with Processes(folder, environment, look_every_s=place.look_every_s) as processes:
+            at = ["--app-dir", str(example), "--port", "0"]
+            processes.start("api", [*PYTHON, "uvicorn", TARGET, *at])
+            place.start_workers(processes, example, environment)
+            file = prepare(csv, seed, folder)
+            report.say(f"the file: {file.label}, {file.path.stat().st_size:,} bytes")
+            stage = Stage(folder, file, place, runtime, processes, report, random.Random(seed))  # noqa: S311
+            try:
+                outcome = tell(stage)
+            finally:
+                runtime.close()
     return conclude(report, outcome, seconds=round(time.monotonic() - began, 1), seed=seed, file=file)
 
 
@@ -83,24 +93,12 @@ def conclude(report: Report, outcome: Outcome, *, seconds: float, seed: int, fil
     return 1 if found else 0
 
 
-def _start(processes: Processes, example: Path) -> None:
-    python = [sys.executable, "-P", "-m"]  # -P: nothing from the folder a person happens to be in
-    at = ["--app-dir", str(example)]
-    processes.start("api", [*python, "uvicorn", TARGET, *at, "--port", "0"])
-    processes.start("worker", [*python, "twolane", "worker", TARGET, *at])
-
-
-def _environment(settings: Settings, folder: Path) -> dict[str, str]:
+def _environment(place: Place, folder: Path) -> dict[str, str]:
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("TWOLANE_", "FLIGHTS_"))
     }
-    return kept | {
-        "TWOLANE_QUEUE": settings.address,
-        "TWOLANE_BLOBS": f"file:///{settings.blobs}",
-        "TWOLANE_WORKER": "off",
-        "FLIGHTS_DB": str(folder / "flights.db"),
-        "FLIGHTS_MAIL": str(folder / "mail"),
-    }
+    own = {"FLIGHTS_DB": str(folder / "flights.db"), "FLIGHTS_MAIL": str(folder / "mail")}
+    return {**kept, **place.environment, **own}
 
 
 @contextmanager

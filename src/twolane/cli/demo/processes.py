@@ -15,6 +15,7 @@ from twolane.cli.demo.failure import DemoFailed
 T = TypeVar("T")
 
 LOOK_EVERY_S = 0.005
+WITHIN_S = 60.0
 STOP_S = 8.0
 TAIL_LINES = 20
 
@@ -25,11 +26,15 @@ class Processes:
     Args:
         folder: where their logs go.
         environment: what they see.
+        look_every_s: the pause between two looks at what is waited for, in seconds.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], *, look_every_s: float = LOOK_EVERY_S
+    ) -> None:
         self._folder = folder
         self._environment = environment
+        self._look_every_s = look_every_s
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -54,7 +59,7 @@ class Processes:
         """Where a process writes."""
         return self._folder / f"{name}.log"
 
-    def until(self, look: Callable[[], T | None], what: str, *, within_s: float = 30.0) -> T:
+    def until(self, look: Callable[[], T | None], what: str, *, within_s: float = WITHIN_S) -> T:
         """Look again and again until there is something to see.
 
         Raises:
@@ -70,7 +75,7 @@ class Processes:
                 )
             if time.monotonic() > deadline:
                 raise DemoFailed(f"{what}: not within {within_s:g} s.{self.tails()}")
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(self._look_every_s)
         return seen
 
     def tails(self) -> str:

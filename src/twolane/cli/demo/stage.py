@@ -1,4 +1,4 @@
-"""Where the story plays: the file, the processes, and what can be seen of queue and app from outside."""
+"""What the story has at hand: the file, the processes, and what can be seen of queue and app from outside."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Any
 from twolane.cli.demo.client import Client
 from twolane.cli.demo.data import CsvFile
 from twolane.cli.demo.failure import DemoFailed
+from twolane.cli.demo.place import Place
 from twolane.cli.demo.processes import Processes
 from twolane.cli.demo.report import Report
 from twolane.cli.demo.rows import Ends
 from twolane.contracts.records import Records
 from twolane.engine.runtime import Runtime
-from twolane.values.errors import QueueMissing
 from twolane.values.record import Record
 
 _PORT = re.compile(r"running on http://127\.0\.0\.1:(\d+)")
@@ -28,11 +28,12 @@ _STORED = "SELECT (SELECT count(*) FROM flights) + (SELECT count(*) FROM rejecte
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the story plays.
+    """What the story has at hand.
 
     Attributes:
         folder: the app's database, its mail, the logs.
         file: what is uploaded.
+        place: where it is played.
         runtime: the queue, seen from outside its worker.
         processes: the app and its worker.
         report: who is told.
@@ -41,6 +42,7 @@ class Stage:
 
     folder: Path
     file: CsvFile
+    place: Place
     runtime: Runtime
     processes: Processes
     report: Report
@@ -71,12 +73,8 @@ class Stage:
         return Ends(self.file.path)
 
     def worker_pid(self) -> int | None:
-        """The worker process that lives now; None: not yet."""
-        try:
-            workers = self.records.stats().workers
-        except QueueMissing:
-            return None  # the worker makes the file when it starts
-        return workers[0].pid if workers else None
+        """The process that works now; None: there is none."""
+        return self.place.worker_pid(self.records)
 
     def record(self, message_id: str) -> Record:
         """The record of a message that was accepted.

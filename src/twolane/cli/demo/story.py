@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from twolane.cli.demo.accounts import EXPECTED_DEATHS, Death, Kill, Outcome, count_rows
+from twolane.cli.demo.accounts import Death, Kill, Outcome, count_rows
 from twolane.cli.demo.failure import DemoFailed
 from twolane.cli.demo.processes import is_gone
 from twolane.cli.demo.stage import Stage
@@ -22,6 +22,7 @@ LEAST_ROWS = 20_000
 """With fewer the import is over before anybody can kill its worker three times."""
 CHUNK_S = 0.05
 """About how long a chunk takes: a kill falls anywhere between two checkpoints."""
+END_S = 90.0
 FIRST, LAST = 0.05, 0.9
 """The kills fall into this part of the file, so that there is something before and behind each."""
 
@@ -34,8 +35,7 @@ def tell(stage: Stage) -> Outcome:
     """
     targets = random_rows(len(stage.ends), stage.chance)
     client = stage.client
-    pid = stage.processes.until(stage.worker_pid, "the worker to start")
-    stage.report.say(f"the app listens, its worker is process {pid}")
+    stage.report.say(f"the app listens; {stage.place.introduced(stage.processes, stage.records)}")
     for email in SUBSCRIBERS:
         client.post_form("/subscribe", email=email)
     began = time.monotonic()
@@ -103,7 +103,7 @@ def _send_what_ends_badly(stage: Stage) -> list[str]:
         sent_at=runtime.clock.now(),
     )
     runtime.batcher.ask_blocking(Send((unreadable,)))
-    names = [task for task, _ in EXPECTED_DEATHS if task]
+    names = [task for task, _ in stage.place.deaths if task]
     stage.report.say(f"beside it: an unreadable body, {' and '.join(names)}")
     bad = [task for task in runtime.registry.queue_tasks() if task.name in names]
     return [unreadable.id, *(runtime.send_blocking(task, (), {}).id for task in bad)]
@@ -115,22 +115,21 @@ def _watch_to_the_end(stage: Stage, ids: Sequence[str]) -> None:
     def ended() -> bool:
         stage.look_at_import(ids[0])
         states = [stage.record(each).state for each in ids]
-        told = stage.records.stats().told_alerts
-        return (
-            not {State.WAITING, State.RUNNING}.intersection(states)
-            and told >= states.count(State.DEAD)
-            and stage.welcome_mails() >= len(SUBSCRIBERS)
+        if {State.WAITING, State.RUNNING}.intersection(states) or stage.welcome_mails() < len(SUBSCRIBERS):
+            return False
+        return stage.records.stats().told_alerts >= states.count(State.DEAD) and not stage.place.left(
+            _deaths(stage)
         )
 
     try:
-        stage.processes.until(ended, "the import and all the rest to end", within_s=60)
+        stage.processes.until(ended, "the import and all the rest to end", within_s=END_S)
     except DemoFailed as failure:
         stage.report.warn(str(failure))
 
 
 def _outcome(stage: Stage, ids: Sequence[str], kills: Sequence[Kill]) -> Outcome:
     records = {each: stage.records.get(each) for each in ids}
-    progress = stage.progress(ids[0])
+    progress, deaths, stats = stage.progress(ids[0]), _deaths(stage), stage.records.stats()
     stage.report.show(progress)
     return Outcome(
         count=count_rows(stage.file.path, stage.database, ids[0]),
@@ -138,12 +137,19 @@ def _outcome(stage: Stage, ids: Sequence[str], kills: Sequence[Kill]) -> Outcome
         states={each: None if record is None else str(record.state) for each, record in records.items()},
         import_id=ids[0],
         kills=kills,
-        deaths=[_death(letter) for letter in reversed(stage.records.list_dead())],
-        alerts=stage.records.stats().told_alerts,
+        deaths=deaths,
+        alerts=stats.told_alerts,
         subscribed=len(SUBSCRIBERS),
         welcomed=stage.welcome_mails(),
         shown_rows=progress["rows"],
+        accepted=stats.accepted,
+        left=stage.place.left(deaths),
+        expected=stage.place.deaths,
     )
+
+
+def _deaths(stage: Stage) -> list[Death]:
+    return [_death(letter) for letter in reversed(stage.records.list_dead())]
 
 
 def _death(letter: DeadLetter) -> Death:
