@@ -39,7 +39,7 @@ from tests.aws.runtime_api import ACCOUNT, PAYLOAD_BYTES, REGION, Answer, Functi
 
 CALL = 10
 """So many messages take SQS's calls."""
-DEADLINE_S = 60.0
+DEADLINE_S = 100.0
 
 
 @dataclass(frozen=True)

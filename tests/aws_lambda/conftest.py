@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import secrets
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -74,18 +75,26 @@ def cloud(aws: Server, tmp_path: Path) -> Iterator[Cloud]:
         yield Cloud(aws, tmp_path, stack)
 
 
-@pytest.fixture
-def shop(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The app, in this process: what sends."""
-    for name, value in cloud.environment.items():
-        monkeypatch.setenv(name, value)
-    spec = importlib.util.spec_from_file_location("shop", FUNCTIONS / "shop.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def opened(name: str, environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A module of the functions' code, in this process: what sends."""
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.syspath_prepend(FUNCTIONS)
+    module = importlib.import_module(name)
     yield module
     module.tasks.close()
+    for each in ("shop", "imports"):
+        sys.modules.pop(each, None)
+
+
+@pytest.fixture
+def shop(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    yield from opened("shop", cloud.environment, monkeypatch)
+
+
+@pytest.fixture
+def imports(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    yield from opened("imports", cloud.environment, monkeypatch)
 
 
 def sqs_event(*bodies: str, queue: str = "shop", **attributes: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from twolane.values.outcome import (
     Ack,
     AskedForRetry,
     Cancel,
+    Continue,
     Decision,
     Die,
     Failed,
@@ -20,6 +21,7 @@ from twolane.values.outcome import (
     LostLease,
     NotUnderstood,
     Outcome,
+    RanOut,
     Reason,
     Release,
     Retry,
@@ -64,6 +66,11 @@ CASES: list[tuple[Outcome, int, Decision]] = [
     (Unrunnable(Reason.EXPIRED, FAILURE), 1, Die(Reason.EXPIRED, FAILURE)),
     (WasCancelled(), 1, Cancel()),
     (WasStopped(), 3, Release()),
+    (RanOut(FAILURE, body="{}"), 3, Continue("{}")),
+    (RanOut(FAILURE, body="{}", had_time=False), 1, Continue("{}")),
+    (RanOut(FAILURE), 1, Retry(5.0, FAILURE)),
+    (RanOut(FAILURE), 3, Die(Reason.TIMED_OUT, FAILURE)),
+    (RanOut(FAILURE, had_time=False), 3, Release()),
     (LostLease(), 3, LetGo()),
 ]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from twolane import Interrupted
-from twolane.contracts.queue import Delivery, Holding
+from twolane.contracts.queue import Checkpoint, Delivery, Holding
 from twolane.engine.hold import Hold
 
 
@@ -37,3 +37,29 @@ def test_learns_what_the_queue_answers(hold: Hold) -> None:
     assert (hold.alone, hold.why) == (False, None)
     hold.learn(Holding(held=False))
     assert hold.why == "lease_lost"
+
+
+def test_a_pause_is_for_the_next_checkpoint_and_nobody_else_hears_of_it(hold: Hold) -> None:
+    told: list[str | None] = []
+    hold.on_interrupt(lambda: told.append(hold.why))
+
+    hold.pause()
+    hold.check()
+    with pytest.raises(Interrupted, match="paused"):
+        hold.has_saved(Checkpoint(3))
+
+    assert hold.saved == Checkpoint(3)
+    assert told == []
+    hold.interrupt("out_of_time")
+    assert told == ["paused"], "whoever does not end then is left, and the first reason stands"
+
+
+def test_the_checkpoint_it_began_with_is_no_progress() -> None:
+    began = Checkpoint(2, done=2.0)
+    hold = Hold(Delivery("id", "default", "work", "{}", "r", 1, 0.0, 60.0, checkpoint=began))
+
+    hold.has_saved(Checkpoint(2, done=2.0))
+    assert hold.saved is None
+
+    hold.has_saved(Checkpoint(3, done=3.0))
+    assert hold.saved == Checkpoint(3, done=3.0)

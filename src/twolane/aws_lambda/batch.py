@@ -106,6 +106,7 @@ class Batch:
 
     async def _deliver(self, delivery: Delivery) -> bool:
         hold = Hold(delivery)
+        hold.began_late = self._time_left.is_mostly_over
 
         def over(ran: Ran | None) -> None:
             self._holds.pop(delivery.receipt, None)
@@ -122,11 +123,13 @@ class Batch:
         return delivered.settled.gone
 
     def _pause(self) -> None:
-        """Nothing yet: what runs goes on until it is stopped."""
+        """What runs is to end at its next checkpoint, and goes on in another invocation."""
+        for hold in list(self._holds.values()):
+            hold.pause()
 
     def _stop(self) -> None:
         for hold in list(self._holds.values()):
-            hold.interrupt("stopping")
+            hold.interrupt("out_of_time")
 
 
 def _lines(records: Sequence[Record]) -> deque[deque[Record]]:

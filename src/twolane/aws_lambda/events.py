@@ -78,9 +78,10 @@ def _read(record: Mapping[str, Any], queue_of: QueueOf) -> Record:
         int(about.get("ApproximateReceiveCount", 1)),
         int(about.get("SentTimestamp", 0)) / 1000,
         None if first is None else int(first) / 1000,
+        about.get("MessageGroupId"),
     )
-    group = about.get("MessageGroupId") if name.endswith(".fifo") else None
-    return Record(arrived.queue_id, arrived, None if group is None else (queue, str(group)))
+    is_ordered = name.endswith(".fifo") and arrived.group is not None
+    return Record(arrived.queue_id, arrived, (queue, str(arrived.group)) if is_ordered else None)
 
 
 def _described(event: object) -> str:

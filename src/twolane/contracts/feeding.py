@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from twolane.contracts.queue import Delivery, Entry
+from twolane.contracts.queue import Delivery, Entry, Outgoing, Settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Arrived:
         receives: how often it was received.
         sent_at: when the queue got it, in epoch seconds.
         first_receive_at: when it was received first, in epoch seconds.
+        group: the one it was sent with.
     """
 
     queue: str
@@ -32,6 +33,7 @@ class Arrived:
     receives: int
     sent_at: float
     first_receive_at: float | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +75,22 @@ class PutBack(Entry[None]):
 
     arrived: tuple[Arrived, ...]
     after_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ContinueDelivery(Entry[Settled]):
+    """Goes on in a new message under the same id, visible at once: that is sent first, and what was received is gone.
+
+    It uses up no attempt. With a state store it is the same row that waits again, with its checkpoint; else the body
+    carries all there is. On a FIFO queue, where a new message would be the last of its group, the one that was received
+    becomes visible again.
+
+    Attributes:
+        receipt: the delivery's.
+        body: the envelope it goes on in.
+        sends: stored with it, or it fails with them.
+    """
+
+    receipt: str
+    body: str
+    sends: tuple[Outgoing, ...] = ()

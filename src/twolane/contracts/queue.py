@@ -241,10 +241,7 @@ class AckDelivery(Entry[Settled]):
 
 @dataclass(frozen=True, slots=True)
 class RetryDelivery(Entry[Settled]):
-    """Visible again, not before `after_s` (L6); uses up an attempt and keeps the failure.
-
-    A suspect is one no more: its process has survived the attempt.
-    """
+    """Visible again, not before `after_s` (L6); uses up an attempt, keeps the failure, and clears a suspect."""
 
     receipt: str
     after_s: float

@@ -92,6 +92,8 @@ class FilledCall:
             result = await self._call(stack)
             await self._outbox.store_bytes()  # what a dependency has opened is open still
         except BaseException as error:
+            if isinstance(error, Interrupted) and self._hold.why == "paused":
+                await self._outbox.store_bytes()  # it goes with the continuation, which does not add it again
             if not self._left_alone:
                 await self._close(stack, error)
             raise

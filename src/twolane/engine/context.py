@@ -36,6 +36,7 @@ class TaskContext:
         batcher: Batcher,
         loop_thread: int | None,
         new_state: Callable[[], Any] = SimpleNamespace,
+        cursor: Any = None,
     ) -> None:
         delivery = hold.delivery
         self.id = delivery.id
@@ -45,7 +46,7 @@ class TaskContext:
         self._hold = hold
         self._batcher = batcher
         self._loop_thread = loop_thread
-        self._saved = delivery.checkpoint or Checkpoint(cursor=None)
+        self._saved = delivery.checkpoint or Checkpoint(cursor)
         self._new_state = new_state
 
     @cached_property
@@ -80,7 +81,8 @@ class TaskContext:
             total: the whole of it in the same unit, if known.
 
         Raises:
-            Interrupted: the message was cancelled, timed out, lost its lease, or the worker stops. Let it pass.
+            Interrupted: the message was cancelled, timed out, lost its lease, the worker stops, or the work goes on
+                elsewhere since the time here is over. Let it pass.
             ValueError: the cursor is no JSON value or too large.
             QueueError: the checkpoint could not be stored.
         """
@@ -91,6 +93,7 @@ class TaskContext:
         else:
             self._learn(self._batcher.ask_blocking(entry))
         self._saved = Checkpoint(cursor, done, total)
+        self._hold.has_saved(self._saved)
 
     def _learn(self, holding: Holding) -> None:
         self._hold.learn(holding)

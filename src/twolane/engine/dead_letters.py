@@ -19,14 +19,21 @@ from twolane.values.record import DeadLetter
 
 
 def redrive(letter: DeadLetter, now: float) -> Redrive:
-    """Send a dead letter back as it is; one that has expired expires no more, or it would die again at once."""
+    """Send a dead letter back as it is.
+
+    One that has expired expires no more, and one that went on in parts has a deadline no more: else it would die again
+    at once.
+    """
     try:
         message = decode(letter.body)
     except EnvelopeError:
         return Redrive(letter.record.id)
-    if message.expires_at is None or message.expires_at > now:
+    expires_at = message.expires_at
+    if expires_at is not None and expires_at <= now:
+        expires_at = None
+    if expires_at == message.expires_at and message.continuation is None:
         return Redrive(letter.record.id)
-    return Redrive(letter.record.id, encode(replace(message, expires_at=None)))
+    return Redrive(letter.record.id, encode(replace(message, expires_at=expires_at, continuation=None)))
 
 
 def redrive_edited(letter: DeadLetter, task: Task[Any, Any, Any], values: Mapping[str, Any]) -> Redrive:
@@ -53,5 +60,5 @@ def redrive_edited(letter: DeadLetter, task: Task[Any, Any, Any], values: Mappin
             raise ArgumentsRefused(
                 f"message {letter.record.id} holds no blob {blob.ref.key!r}: only its own bytes can be named"
             )
-    edited = replace(message, args=json.loads(fit), args_blob=None, expires_at=None)
+    edited = replace(message, args=json.loads(fit), args_blob=None, expires_at=None, continuation=None)
     return Redrive(letter.record.id, encode(edited))

@@ -13,7 +13,7 @@ from twolane.values.outcome import Decision, Failure, Outcome, Reason
 from twolane.values.policy import MAX_PAUSE_S, UNKNOWN_TASK_PAUSE_S, Policy
 
 
-def decide(outcome: Outcome, attempt: int, policy: Policy, jitter: float) -> Decision:  # noqa: C901 - one arm an outcome
+def decide(outcome: Outcome, attempt: int, policy: Policy, jitter: float) -> Decision:  # noqa: C901, PLR0912 - one arm an outcome
     """Turn an outcome into a decision (DESIGN.md section 4).
 
     Args:
@@ -44,6 +44,12 @@ def decide(outcome: Outcome, attempt: int, policy: Policy, jitter: float) -> Dec
         case did.WasCancelled():
             return did.Cancel()
         case did.WasStopped():
+            return did.Release()
+        case did.RanOut(body=str(body)):
+            return did.Continue(body)
+        case did.RanOut(failure, had_time=True):
+            return _again(backoff_s, failure, Reason.TIMED_OUT, last=last)
+        case did.RanOut():
             return did.Release()
         case did.LostLease():
             return did.LetGo()

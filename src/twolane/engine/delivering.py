@@ -17,8 +17,8 @@ from twolane.engine.decide import decide
 from twolane.engine.hold import Hold
 from twolane.engine.reporting import became, said
 from twolane.engine.run import Ran, Surroundings, run
-from twolane.engine.settle import settle, settle_with
-from twolane.values.outcome import Ack, Cancel, Decision, Die, NotUnderstood, Release, Wait
+from twolane.engine.settle import settle_with
+from twolane.values.outcome import Ack, Cancel, Continue, Decision, Die, NotUnderstood, Release, Wait
 
 log = logging.getLogger("twolane.worker")
 
@@ -66,13 +66,10 @@ async def deliver(
     decision = decide(ran.outcome, delivery.attempt, ran.policy, random.random())  # noqa: S311
     _warn_of_patience(delivery, ran, around)
     observer("settle", delivery)
-    if ran.outbox is None:
-        settled = await settle(decision, delivery.receipt, around.batcher, tries=tries)
-    else:
-        decision, settled = await settle_with(
-            ran.outbox, decision, delivery, ran.policy, around.batcher,
-            tries=tries, jitter=random.random(),  # noqa: S311
-        )  # fmt: skip
+    decision, settled = await settle_with(
+        ran.outbox, decision, delivery, ran.policy, around.batcher,
+        tries=tries, jitter=random.random(),  # noqa: S311
+    )  # fmt: skip
     observer("settled", delivery)
     _report(delivery, decision, held=settled.held, took_s=time.perf_counter() - began)
     return Delivered(decision, settled)
@@ -92,7 +89,7 @@ def _warn_of_patience(delivery: Delivery, ran: Ran, around: Surroundings) -> Non
 
 def _report(delivery: Delivery, decision: Decision, *, held: bool, took_s: float) -> None:
     """One line a state change."""
-    level = logging.INFO if isinstance(decision, (Ack, Cancel, Release)) else logging.WARNING
+    level = logging.INFO if isinstance(decision, (Ack, Cancel, Continue, Release)) else logging.WARNING
     if isinstance(decision, Wait):
         level = logging.DEBUG
     if not log.isEnabledFor(level):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from twolane.contracts.queue import Delivery, Holding
+from twolane.contracts.queue import Checkpoint, Delivery, Holding
 from twolane.values.errors import Interrupted
 
 
@@ -14,7 +14,10 @@ class Hold:
 
     Attributes:
         delivery: what was received.
-        why: why the delivery must end: `cancelled`, `timed_out`, `lease_lost`, `stopping`; None: it need not.
+        why: why the delivery must end: `cancelled`, `timed_out`, `lease_lost`, `stopping`, `paused` (at a checkpoint),
+            `out_of_time`; None: it need not.
+        saved: the last checkpoint that this delivery made beyond what it began with; None: it has not got on.
+        began_late: it began when most of its process's time was over.
         alone: nothing may run beside it, since it is a suspect that made no progress yet.
         has_thread: a thread is reserved for its function, until that is submitted to it; of the loop's thread alone.
     """
@@ -24,6 +27,10 @@ class Hold:
         self.why: str | None = None
         self.alone = delivery.alone
         self.has_thread = False
+        self.saved: Checkpoint | None = None
+        self.began_late = False
+        self._pausing = False
+        self._told = False
         self._listeners: list[Callable[[], None]] = []
         self._guard = threading.Lock()
 
@@ -35,9 +42,10 @@ class Hold:
     def interrupt(self, why: str) -> None:
         """Ask the task to end; the first reason stands. Told at once to who listens, to the task at its next check."""
         with self._guard:
-            if self.why is not None:
+            if self._told:
                 return
-            self.why = why
+            self._told = True
+            self.why = self.why or why
             listeners = tuple(self._listeners)
         for listener in listeners:
             listener()
@@ -46,9 +54,25 @@ class Hold:
         """Call `listener` once when the delivery must end, at once if it must already; from any thread."""
         with self._guard:
             self._listeners.append(listener)
-            if self.why is None:
+            if not self._told:
                 return
         listener()
+
+    def pause(self) -> None:
+        """Ask the task to end at its next checkpoint, once that is saved; nobody else hears of it."""
+        self._pausing = True
+
+    def has_saved(self, checkpoint: Checkpoint) -> None:
+        """A checkpoint is saved, or will be before anything is settled.
+
+        Raises:
+            Interrupted: the task was asked to end at one.
+        """
+        if checkpoint != self.delivery.checkpoint:
+            self.saved = checkpoint
+        if self._pausing and self.why is None:
+            self.why = "paused"
+        self.check()
 
     def learn(self, holding: Holding) -> None:
         """Take in what the queue answered about the receipt."""

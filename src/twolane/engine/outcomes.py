@@ -18,6 +18,7 @@ from twolane.values.outcome import (
     GaveUp,
     LostLease,
     Outcome,
+    RanOut,
     Succeeded,
     TimedOut,
     WasCancelled,
@@ -64,8 +65,21 @@ def interrupted(task: Task[Any, Any, Any], hold: Hold, started_at: float, ended_
         case "timed_out":
             text = f"it took longer than its time-out of {task.policy.timeout_s:g} s"
             return TimedOut(Failure("TimedOut", text, "", started_at, ended_at))
+        case "paused" | "out_of_time":
+            text = "the time of its process was over, and it had saved no new checkpoint"
+            failure = Failure("TimedOut", text, "", started_at, ended_at)
+            return RanOut(failure, had_time=not hold.began_late)
         case _:
             return WasStopped()
+
+
+def report_late(task: str, message_id: str, ended: asyncio.Task[Any]) -> None:
+    """What was given up has ended after all; nothing depends on how."""
+    error = None if ended.cancelled() else ended.exception()
+    if error is None or isinstance(error, Interrupted):
+        log.warning("%s %s ended after its slot was given up", task, message_id)
+    else:
+        log.warning("%s %s failed after its slot was given up", task, message_id, exc_info=error)
 
 
 def _result(task: Task[Any, Any, Any], value: Any) -> Any:

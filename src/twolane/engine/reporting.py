@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twolane.engine.masking import Masker
 from twolane.engine.wording import clipped, one_line
-from twolane.values.outcome import Ack, Cancel, Decision, Die, Failure, LetGo, Release, Retry, Wait
+from twolane.values.outcome import Ack, Cancel, Continue, Decision, Die, Failure, LetGo, Release, Retry, Wait
 
 MAX_CHARS = 200
 
@@ -25,6 +25,8 @@ def became(decision: Decision, body: str) -> str:
             return f"waits ({reason}), tried again in {after_s:.0f} s"
         case Release():
             return "is given back unfinished"
+        case Continue():
+            return "goes on from its last checkpoint in another invocation"
         case Die(reason, failure):
             return f"is dead ({reason}: {said(failure, body)})"
         case Cancel():

@@ -25,11 +25,12 @@ from twolane.engine import trace
 from twolane.engine.batcher import Batcher
 from twolane.engine.calling import FilledCall, Means, checked_result
 from twolane.engine.context import TaskContext
+from twolane.engine.continuing import going_on, too_late
 from twolane.engine.failures import failure_of, seen
 from twolane.engine.filling import Filling
 from twolane.engine.hold import Hold
 from twolane.engine.outbox import Outbox
-from twolane.engine.outcomes import interrupted, outcome_of
+from twolane.engine.outcomes import interrupted, outcome_of, report_late
 from twolane.engine.task import Registry, Task
 from twolane.engine.threads import Threads
 from twolane.values.errors import (
@@ -46,6 +47,7 @@ from twolane.values.outcome import (
     Failure,
     NotUnderstood,
     Outcome,
+    RanOut,
     Reason,
     Unrunnable,
 )
@@ -127,10 +129,15 @@ async def _run(hold: Hold, around: Surroundings) -> Ran:
     around.observer("call", delivery)
     with trace.attached(ready.message.trace):
         if ready.task.filling is not None:
-            return await _run_filled(ready, ready.task.filling, hold, around)
-        if ready.task.is_async:
-            return await _run_async(ready, hold, around)
-        return await _run_sync(ready, hold, around)
+            ran = await _run_filled(ready, ready.task.filling, hold, around)
+        elif ready.task.is_async:
+            ran = await _run_async(ready, hold, around)
+        else:
+            ran = await _run_sync(ready, hold, around)
+    if isinstance(ran.outcome, RanOut):
+        goes_on = going_on(ran.outcome, ready.message, hold, ready.task.policy, around.clock.now())
+        return replace(ran, outcome=goes_on)
+    return ran
 
 
 async def _read(delivery: Delivery, around: Surroundings) -> Ready | Ran:
@@ -145,6 +152,8 @@ async def _read(delivery: Delivery, around: Surroundings) -> Ready | Ran:
     if message.expires_at is not None and now >= message.expires_at:
         late = f"it still waited {now - message.expires_at:.0f} s after it expired"
         return Ran(Unrunnable(Reason.EXPIRED, Failure("Expired", late, "", now, now)), Policy())
+    if message.continuation is not None and now >= message.continuation.deadline_at:
+        return Ran(too_late(message.continuation.number, now), Policy())
     task = around.registry.get(message.task)
     if task is None or task.lane is not Lane.QUEUE:
         unknown = LookupError(f"no task named {message.task} in the queue lane of this app")
@@ -234,7 +243,7 @@ async def _await(
     finally:
         timer.cancel()
     if not running.done():
-        running.add_done_callback(partial(_report_late, ready, hold))
+        running.add_done_callback(partial(report_late, ready.task.name, hold.delivery.id))
         if filled is None or not filled.given_up:
             log.error(
                 "%s %s ignores its cancellation (%s); its slot is given up",
@@ -246,17 +255,6 @@ async def _await(
     error = asyncio.CancelledError() if running.cancelled() else running.exception()
     result = None if error is not None else running.result()
     return Ran(outcome_of(ready.task, hold, result, error, started_at, around.clock.now()), ready.task.policy)
-
-
-def _report_late(ready: Ready, hold: Hold, ended: asyncio.Task[Any]) -> None:
-    """What was given up has ended after all; nothing depends on how."""
-    error = None if ended.cancelled() else ended.exception()
-    if error is None or isinstance(error, Interrupted):
-        log.warning("%s %s ended after its slot was given up", ready.task.name, hold.delivery.id)
-    else:
-        log.warning(
-            "%s %s failed after its slot was given up", ready.task.name, hold.delivery.id, exc_info=error
-        )
 
 
 async def _guarded(call: Coroutine[Any, Any, Any]) -> Any:
@@ -380,12 +378,14 @@ def _context(ready: Ready, hold: Hold, around: Surroundings, loop_thread: int | 
 
 
 def _new_context(ready: Ready, hold: Hold, around: Surroundings, loop_thread: int | None) -> TaskContext:
+    goes_on = ready.message.continuation
     return TaskContext(
         task=ready.task.name,
         hold=hold,
         batcher=around.batcher,
         loop_thread=loop_thread,
         new_state=around.new_state,
+        cursor=None if goes_on is None else goes_on.cursor,
     )
 
 

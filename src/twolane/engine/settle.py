@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any, assert_never
 
-from twolane.contracts.feeding import Arrived, PutBack
+from twolane.contracts.feeding import Arrived, ContinueDelivery, PutBack
 from twolane.contracts.queue import (
     AckDelivery,
     CancelDelivery,
@@ -29,7 +29,19 @@ from twolane.engine.decide import decide
 from twolane.engine.failures import seen
 from twolane.engine.outbox import Outbox
 from twolane.values.errors import QueueError, SendRefused
-from twolane.values.outcome import Ack, Cancel, Decision, Die, Failed, LetGo, Reason, Release, Retry, Wait
+from twolane.values.outcome import (
+    Ack,
+    Cancel,
+    Continue,
+    Decision,
+    Die,
+    Failed,
+    LetGo,
+    Reason,
+    Release,
+    Retry,
+    Wait,
+)
 from twolane.values.policy import Policy
 
 log = logging.getLogger("twolane.settle")
@@ -39,7 +51,7 @@ RETRY_S = 1.0
 
 
 def entry_for(decision: Decision, receipt: str, sends: tuple[Outgoing, ...] = ()) -> Entry[Settled] | None:
-    """The settling verb of a decision; None: nothing is settled. What the task sent goes with an ack alone."""
+    """The settling verb of a decision; None: nothing is settled. What the task sent goes with some alone."""
     match decision:
         case Ack(result):
             return AckDelivery(receipt, result, sends)
@@ -49,6 +61,8 @@ def entry_for(decision: Decision, receipt: str, sends: tuple[Outgoing, ...] = ()
             return WaitDelivery(receipt, after_s)
         case Release():
             return ReleaseDelivery(receipt)
+        case Continue(body):
+            return ContinueDelivery(receipt, body, sends)
         case Die(reason, failure, public):
             outcome = reason.value if reason is Reason.TIMED_OUT else "failed"
             return DeadLetterDelivery(receipt, reason, failure, public, outcome)
@@ -95,7 +109,7 @@ async def settle(
 
 
 async def settle_with(
-    outbox: Outbox,
+    outbox: Outbox | None,
     decision: Decision,
     delivery: Delivery,
     policy: Policy,
@@ -110,7 +124,7 @@ async def settle_with(
     trying the same settlement again would end with its lease, and tell nobody why.
 
     Args:
-        outbox: what the attempt added.
+        outbox: what the attempt added; None: it cannot add anything.
         decision: what becomes of the delivery.
         delivery: which.
         policy: decides again if the queue refuses.
@@ -121,17 +135,21 @@ async def settle_with(
     Returns:
         The decision that was carried out, and whether the delivery was still held.
     """
-    outbox.close()
+    if outbox is not None:
+        outbox.close()
+    sends = () if outbox is None else outbox.outgoing
     try:
-        settled = await settle(decision, delivery.receipt, batcher, tries=tries, sends=outbox.outgoing)
+        settled = await settle(decision, delivery.receipt, batcher, tries=tries, sends=sends)
     except SendRefused as error:
-        log.warning("%s %s sent what the queue refuses: %s", delivery.task, delivery.id, error)
+        log.warning("%s %s sends what the queue refuses: %s", delivery.task, delivery.id, error)
         failed = Failed(seen(error, delivery.received_at))
         decision = decide(failed, delivery.attempt, policy, jitter)
         settled = await settle(decision, delivery.receipt, batcher, tries=tries)
+    if outbox is None:
+        return decision, settled
     if not settled.held:
         outbox.drop("is no longer this worker's")
-    elif isinstance(decision, Ack):
+    elif isinstance(decision, (Ack, Continue)):
         outbox.go()
     else:
         outbox.drop("did not succeed")

@@ -102,7 +102,7 @@ class NotUnderstood:
 
 @dataclass(frozen=True, slots=True)
 class Unrunnable:
-    """No worker will ever run it: unreadable or expired."""
+    """No worker will ever run it: unreadable, expired, or over the deadline of all its parts."""
 
     reason: Reason
     failure: Failure
@@ -116,6 +116,21 @@ class WasCancelled:
 @dataclass(frozen=True, slots=True)
 class WasStopped:
     """The worker stops; the function did not finish within the grace time."""
+
+
+@dataclass(frozen=True, slots=True)
+class RanOut:
+    """The time of its process was over: a function of Lambda ends when its time does.
+
+    Attributes:
+        failure: that it did not get done here.
+        body: the envelope it goes on in, from its last checkpoint; None: it saved none here.
+        had_time: it had most of that time; else it began too late to be blamed.
+    """
+
+    failure: Failure
+    body: str | None = None
+    had_time: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +148,7 @@ Outcome = (
     | Unrunnable
     | WasCancelled
     | WasStopped
+    | RanOut
     | LostLease
 )
 
@@ -167,6 +183,13 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Continue:
+    """Goes on in a new message under the same id, visible at once; uses up no attempt."""
+
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
 class Die:
     """Becomes a dead letter."""
 
@@ -185,4 +208,4 @@ class LetGo:
     """Settle nothing: somebody else holds it."""
 
 
-Decision = Ack | Retry | Wait | Release | Die | Cancel | LetGo
+Decision = Ack | Retry | Wait | Release | Continue | Die | Cancel | LetGo

@@ -69,6 +69,8 @@ class Address:
         before, star, after = self.pattern.rpartition("/")[2].partition("*")
         if not star:
             return "default" if name == before else None
+        if not after.endswith(".fifo"):
+            name = name.removesuffix(".fifo")  # whichever of the two there is
         fits = len(name) > len(before) + len(after) and name.startswith(before) and name.endswith(after)
         return name[len(before) : len(name) - len(after)] if fits else None
 

@@ -66,6 +66,7 @@ def copy_of(arrived: Arrived) -> Copy:
         arrived.receives,
         arrived.sent_at,
         arrived.first_receive_at,
+        arrived.group,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from twolane.backends.sqs.alerts import death_of, owing
 from twolane.backends.sqs.rates import Rates
-from twolane.backends.sqs.rows import INLINE_BYTES, Row, body_key, from_text, item_of, key_of, to_text
+from twolane.backends.sqs.rows import Row, body_key, from_text, item_of, key_of, to_text
 from twolane.backends.sqs.sums import EVERY_S, Sums
 from twolane.backends.sqs.swaps import ROUNDS, Swap, swap
 from twolane.backends.sqs.turns import Turn
@@ -217,8 +217,3 @@ def _run_s(row: Row, *, done: bool) -> float:
             0.0 if kept.finished_at is None or kept.started_at is None else kept.finished_at - kept.started_at
         )
     return 0.0 if row.failure is None else row.failure.ended_at - row.failure.started_at
-
-
-def is_large(body: str) -> bool:
-    """Whether a body is an item of its own."""
-    return len(body) > INLINE_BYTES

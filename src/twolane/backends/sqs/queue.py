@@ -66,6 +66,7 @@ _MESSAGES = (
     q.ReleaseDelivery,
     q.DeadLetterDelivery,
     q.CancelDelivery,
+    f.ContinueDelivery,
     q.CancelMessage,
     q.Redrive,
     q.Discard,

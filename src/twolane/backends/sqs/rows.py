@@ -100,6 +100,11 @@ def body_key(message_id: str) -> str:
     return f"body/{message_id}"
 
 
+def is_large(body: str) -> bool:
+    """Whether a body is an item of its own."""
+    return len(body) > INLINE_BYTES
+
+
 def shelves(state: State) -> list[str]:
     """Where messages in this state are listed."""
     if state is State.DEAD:

@@ -17,9 +17,9 @@ from typing import Any
 
 from twolane.backends.aws import AwsError
 from twolane.backends.sqs.checking import check
-from twolane.backends.sqs.ledger import Ledger, is_large
+from twolane.backends.sqs.ledger import Ledger
 from twolane.backends.sqs.letters import fresh, posted
-from twolane.backends.sqs.rows import Row, from_text, key_of
+from twolane.backends.sqs.rows import Row, from_text, is_large, key_of
 from twolane.backends.sqs.swaps import ROUNDS
 from twolane.backends.sqs.turns import refused_digest
 from twolane.backends.sqs.wires import Wires

@@ -10,13 +10,14 @@ from typing import Any
 
 from twolane.backends.aws import AwsError
 from twolane.backends.sqs import turns
-from twolane.backends.sqs.ledger import Ledger, Turning, is_large
+from twolane.backends.sqs.ledger import Ledger, Turning
 from twolane.backends.sqs.letters import laid_out, posted_again
 from twolane.backends.sqs.receipts import Receipt, read_receipt
-from twolane.backends.sqs.rows import Row, from_text, key_of
+from twolane.backends.sqs.rows import Row, from_text, is_large, key_of
 from twolane.backends.sqs.sending import Sending
 from twolane.backends.sqs.turns import Delete, Show, Turn
 from twolane.backends.sqs.wires import Wires
+from twolane.contracts import feeding as f
 from twolane.contracts import queue as q
 from twolane.contracts.clock import Clock
 from twolane.contracts.state import Item
@@ -120,16 +121,25 @@ class Settling:
         receipt = read_receipt(entry.receipt)
         if receipt is None:
             return []
-        if isinstance(entry, q.AckDelivery) and entry.sends and not self._sends(entry, receipt):
+        if (
+            isinstance(entry, (q.AckDelivery, f.ContinueDelivery))
+            and entry.sends
+            and not self._sends(entry, receipt)
+        ):
             return []
+        if isinstance(entry, f.ContinueDelivery):
+            check_body(entry.body, self._max_body_bytes, receipt.id)
+            if is_large(entry.body):
+                self._ledger.put_body(receipt.id, entry.body)
         return [Step(number, key_of(receipt.id), entry, receipt)]
 
-    def _sends(self, entry: q.AckDelivery, receipt: Receipt) -> bool:
+    def _sends(self, entry: q.AckDelivery | f.ContinueDelivery, receipt: Receipt) -> bool:
         """Send first what the task has sent; a delivery that is not held sends nothing."""
         found = self._ledger.rows([receipt.id]).get(receipt.id)
         if found is None or not turns.held(found[1], receipt.fence):
             return False
-        turns.as_json(entry.result)
+        if isinstance(entry, q.AckDelivery):
+            turns.as_json(entry.result)
         [answer] = self._sending.store([entry.sends], ending=receipt.id)
         if isinstance(answer, Exception):
             raise answer
@@ -170,6 +180,8 @@ class Settling:
                 return self._redriven(row, entry, now)
             case q.Discard():
                 return turns.discard(row, now)
+            case f.ContinueDelivery() if step.receipt is not None:
+                return turns.goes_on(row, entry, now, anew=not self._wires.is_fifo(step.receipt.queue))
             case _:
                 return turns.settle(row, entry, now)
 
@@ -242,6 +254,7 @@ class Settling:
             elif answer is not None or step.receipt is None:
                 answers[step.number] = answer
             self._after(step, turn, answers)
+            self._go_on(step, turn, orders)
         for number, entry in enumerate(entries):
             if isinstance(entry, q.Extend) and isinstance(answers[number], list):
                 answers[number] = tuple(answers[number])
@@ -295,6 +308,20 @@ class Settling:
                     "a worker brings it there within minutes",
                     [turn.row.record.id],
                 )
+
+    def _go_on(self, step: Step, turn: Turn | Exception | None, orders: dict[Receipt, turns.Order]) -> None:
+        """The new message of one that goes on; where there is none, the old one is visible again."""
+        if (
+            not isinstance(step.entry, f.ContinueDelivery)
+            or not isinstance(turn, Turn)
+            or not turn.row.unsent
+        ):
+            return
+        if step.receipt is not None and (error := self.send_again(turn.row)) is not None:
+            log.warning(
+                "%s goes on in its old message, since SQS took no new one: %s", step.receipt.id, error
+            )
+            orders[step.receipt] = Show(0.0)
 
     def send_again(self, row: Row) -> AwsError | None:
         """Bring a message that was sent back to SQS, and note that it is there."""

@@ -20,7 +20,7 @@ from twolane.backends.sqs.alerts import death_of
 from twolane.backends.sqs.checking import check
 from twolane.backends.sqs.feeding import copy_of, put_back
 from twolane.backends.sqs.here import StateHere
-from twolane.backends.sqs.letters import adopted, laid_out, posted, unpacked
+from twolane.backends.sqs.letters import adopted, laid_out, posted, posted_again, unpacked
 from twolane.backends.sqs.outbox import Outbox
 from twolane.backends.sqs.parcels import MAX_DELAY_S, Copy
 from twolane.backends.sqs.polling import Polling
@@ -34,6 +34,7 @@ from twolane.contracts import outbox as o
 from twolane.contracts import queue as q
 from twolane.contracts import watch as w
 from twolane.contracts.clock import Clock
+from twolane.values.body import check_body
 from twolane.values.errors import QueueError, SendRefused
 from twolane.values.outcome import Failure, Reason
 from twolane.values.policy import MAX_PAUSE_S
@@ -112,6 +113,7 @@ class StatelessSqsQueue:
             q.WaitDelivery: lambda entry: self._back(entry.receipt, entry.after_s),
             q.ReleaseDelivery: lambda entry: self._back(entry.receipt, 0.0),
             q.DeadLetterDelivery: self._die,
+            f.ContinueDelivery: self._go_on,
             q.CancelDelivery: lambda entry: self._delete([entry.receipt])[0],
             q.CancelMessage: lambda _: None,
             q.Redrive: self._unseen,
@@ -252,16 +254,6 @@ class StatelessSqsQueue:
         if copy.receives > row.max_attempts and self._bury(held, row, Reason.USED_UP):
             return None
         self._held[str(receipt)] = held
-        return self._delivery(entry, receipt, row, body, copy.first_receive_at)
-
-    def _delivery(
-        self,
-        entry: q.Receive | f.HandOut,
-        receipt: Receipt,
-        row: Row,
-        body: str,
-        first_receive_at: float | None,
-    ) -> q.Delivery:
         now = self._now()
         return q.Delivery(
             id=receipt.id,
@@ -272,7 +264,7 @@ class StatelessSqsQueue:
             attempt=row.record.attempt,
             received_at=now,
             lease_until=now + entry.lease_s,
-            waits_since=first_receive_at if row.record.attempt > 1 else None,
+            waits_since=copy.first_receive_at if row.record.attempt > 1 else None,
         )
 
     def _extend(self, entry: q.Extend) -> tuple[q.Holding, ...]:
@@ -324,6 +316,18 @@ class StatelessSqsQueue:
             raise error
         del self._held[text]
         return q.Settled(held=True, after_s=after_s if after_s < asked_s else None)
+
+    def _go_on(self, entry: f.ContinueDelivery) -> Any:
+        held = self._held.get(entry.receipt)
+        if held is None:
+            return q.Settled(held=False)
+        if self._wires.is_fifo(held.receipt.queue):  # a new one would be the last of its group
+            return self._back(entry.receipt, 0.0)
+        check_body(entry.body, self.max_body_bytes, held.receipt.id)
+        for error in [*self._send([entry.sends]), *self._wires.send([posted_again(held.row, entry.body)])]:
+            if isinstance(error, Exception):
+                return error
+        return self._delete([entry.receipt])[0]
 
     def _die(self, entry: q.DeadLetterDelivery) -> q.Settled:
         held = self._held.get(entry.receipt)

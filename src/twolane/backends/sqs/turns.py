@@ -10,7 +10,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from twolane.backends.sqs.rows import Row, noted
+from twolane.backends.sqs.rows import Row, is_large, noted
+from twolane.contracts import feeding as f
 from twolane.contracts import queue as q
 from twolane.values.errors import SendRefused
 from twolane.values.outcome import Failure, Reason
@@ -94,6 +95,14 @@ def settle(row: Row, entry: Any, now: float) -> Turn:
             return Turn(_ended(row, State.CANCELLED, now), q.Settled(held=True), Delete())
         case _:
             return _paused(row, 0.0, now)
+
+
+def goes_on(row: Row, entry: f.ContinueDelivery, now: float, *, anew: bool) -> Turn:
+    """It waits for its new message, which is yet to be sent, and the old one is not needed then; else for the old one."""
+    back = given_back(row, now)
+    if back.is_open:
+        back = back.but(body=None if is_large(entry.body) else entry.body, unsent=anew)
+    return Turn(back, q.Settled(held=True), Show(0.0) if back.is_open and not anew else Delete())
 
 
 def _paused(row: Row, asked_s: float, now: float, *, charge: bool = False) -> Turn:

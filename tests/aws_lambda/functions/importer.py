@@ -1,0 +1,5 @@
+"""The function that runs what takes longer than it."""
+
+import twolane.aws_lambda
+
+handler = twolane.aws_lambda.handler("imports:tasks")
