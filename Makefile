@@ -54,7 +54,7 @@ lint: $(VENV)/.ready ## ruff, mypy, pyright, import-linter
 	@"$(BIN)/pyright" --pythonpath "$(BIN)/python"
 	@"$(BIN)/lint-imports"
 
-bench: $(VENV)/.bench ## how fast, beside bare sketches and peers
+bench: $(VENV)/.bench $(VENV)-aws/.ready ## how fast, beside bare sketches and peers
 	@"$(BIN)/python" -m benchmarks $(ARGS)
 
 matrix: $(foreach version,$(FASTAPI_VERSIONS),matrix-$(version)) matrix-oldest ## the FastAPI door with each FastAPI (FASTAPI_VERSIONS=)

@@ -19,6 +19,7 @@ NAMES = (
     "watch",
     "imports",
     "checks",
+    "aws",
 )
 
 

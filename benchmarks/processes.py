@@ -18,7 +18,7 @@ WORKER = [sys.executable, "-c", "from twolane.cli import main; main()", "worker"
 def environment(folder: Path) -> dict[str, str]:
     return {
         **os.environ,
-        "TWOLANE_QUEUE": f"sqlite:///{folder / 'twolane.db'}",
+        "TWOLANE_QUEUE": os.environ.get("TWOLANE_QUEUE", f"sqlite:///{folder / 'twolane.db'}"),
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
 

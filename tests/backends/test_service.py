@@ -1,0 +1,76 @@
+"""How AWS is called: clients made at start, as many connections as threads, time-outs beyond the longest poll."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from twolane.backends.aws import Service, code_of, explained
+
+
+@pytest.fixture(autouse=True)
+def region(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:9",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_a_poll_is_read_beyond_its_end_and_made_once_while_other_calls_are_repeated() -> None:
+    service = Service("sqs", poll_s=20, threads=3)
+    service.start()
+
+    quick, waiting = (each.meta.config for each in (service.client, service.waiting_client))
+    assert waiting.read_timeout > 20
+    assert (quick.retries["mode"], quick.retries["total_max_attempts"]) == ("standard", 3)
+    assert waiting.retries["total_max_attempts"] == 1
+    assert quick.max_pool_connections == waiting.max_pool_connections == 3
+    assert quick.read_timeout * 3 < 30, "a sender calls the outcome unknown after 30 s"
+    service.close()
+
+
+def test_clients_are_made_at_start_and_go_where_the_environment_says() -> None:
+    service = Service("sqs", poll_s=20)
+    assert "client" not in service.__dict__
+    service.start()
+
+    assert {"client", "waiting_client"} <= set(service.__dict__)
+    assert service.client.meta.endpoint_url == "http://127.0.0.1:9"
+    service.close()
+
+
+def test_botocore_is_imported_at_first_use() -> None:
+    code = (
+        "import sys, twolane.backends.sqs as s, twolane.backends.dynamodb as d\n"
+        "from twolane.wiring.clock import SystemClock\n"
+        "q = s.SqsQueue(s.Address('q'), d.DynamoState('table'), clock=SystemClock())\n"
+        "assert 'botocore' not in sys.modules\n"
+        "q.start.__self__._service.start()\n"
+        "assert 'botocore' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": "src"})
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["AWS.SimpleQueueService.NonExistentQueue", "com.amazonaws.sqs#QueueDoesNotExist", "QueueDoesNotExist"],
+)
+def test_both_spellings_of_a_code_mean_the_same(spelling: str) -> None:
+    class Refused(Exception):
+        response: dict[str, Any] = {  # noqa: RUF012
+            "Error": {"Code": spelling, "Message": "m"},
+            "ResponseMetadata": {"HTTPStatusCode": 400},
+        }
+
+    error = explained(Refused(), "sending to queue imports")
+
+    assert error.code == code_of(spelling) in {"NonExistentQueue", "QueueDoesNotExist"}
+    assert not error.sent
+    assert str(error).startswith("sending to queue imports failed: there is no such queue: check its name")
