@@ -1,6 +1,6 @@
 """What the killed tellers run: tasks that die, and `kill -9` at a moment between sending an alert and marking it.
 
-Started as `python tells.py send COUNT SEED` or `python tells.py work`. Each id that was accepted goes into the ledger.
+Started as `python tells.py send COUNT SEED` or `python tells.py work`. Each message that was accepted goes into the ledger, with its task.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ async def send(count: int, seed: int) -> None:
     chance = random.Random(seed)
     for number in range(count):
         ticket = await tasks.send(chance.choice((one, two)), number)
-        write_down("ledger", ticket.id)
+        write_down("ledger", ticket.id, ticket.task)
     write_down("sent", "all")
     tasks.close()
 
