@@ -1,6 +1,6 @@
 """What the killed tellers run: tasks that die, and `kill -9` at a moment between sending an alert and marking it.
 
-Started as `python tells.py send COUNT SEED` or `python tells.py work`. Each message that was accepted goes into the ledger, with its task.
+Its `main` is called with `send COUNT SEED` or `work`, in a process of its own (forks.py). Each message that was accepted goes into the ledger, with its task.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import logging
 import os
 import random
 import signal
-import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+import apprise  # noqa: F401  (once, in the process that forks, and not in each of its children)
 
 from twolane import Backoff, Death, Tasks
 from twolane.engine import teller
@@ -21,14 +23,13 @@ from twolane.engine.targets import HookTarget
 from twolane.wiring.alert_targets import AppriseTarget
 from twolane.wiring.opening import make_runtime
 
-FOLDER = Path(os.environ["TWOLANE_KILL_FOLDER"])
 DIGEST_S = 1.0
-tasks = Tasks(queue=f"sqlite:///{FOLDER / 'queue.db'}")
+tasks = Tasks()
 
 
 def write_down(file: str, *words: object) -> None:
     """Append one durable line."""
-    fd = os.open(FOLDER / file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    fd = os.open(Path(os.environ["TWOLANE_KILL_FOLDER"], file), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(fd, (" ".join(map(str, words)) + "\n").encode())
         os.fsync(fd)
@@ -78,9 +79,10 @@ async def work() -> None:
     await here.stop(5.0)
 
 
-if __name__ == "__main__":
+def main(words: Sequence[str]) -> None:
+    """Be the sender or a worker of a round."""
     logging.basicConfig(level=logging.INFO)
-    if sys.argv[1] == "send":
-        asyncio.run(send(int(sys.argv[2]), int(sys.argv[3])))
+    if words[0] == "send":
+        asyncio.run(send(int(words[1]), int(words[2])))
     else:
         asyncio.run(work())

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -17,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.inbox import WebInbox, web_inbox
+from tests.kill.forks import Forked, Forks
 from tests.kill.ledger import lines
 from tests.kill.test_kill import ROUNDS, SEED
 from twolane.backends.sqlite import SqliteRecords
@@ -35,29 +32,34 @@ _MANY = re.compile(r"([\d,]+) x (\w+): ")
 class Round:
     """The processes of one round over one queue and one inbox."""
 
-    def __init__(self, folder: Path, inbox: WebInbox) -> None:
+    def __init__(self, folder: Path, inbox: WebInbox, forks: Forks) -> None:
         self.folder = folder
         self.inbox = inbox
-        self.workers: list[subprocess.Popen[bytes]] = []
-        self.started: list[subprocess.Popen[bytes]] = []
-        self.log = (folder / "log").open("ab")
+        self.forks = forks
+        self.workers: list[Forked] = []
+        self.started: list[Forked] = []
 
-    def start(self, *words: object) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, str(PARTS), *map(str, words)],
-            env={**os.environ, "TWOLANE_KILL_FOLDER": str(self.folder), "TWOLANE_ALERTS": self.inbox.address},
-            stdout=self.log,
-            stderr=self.log,
-        )
+    def start(self, *words: object) -> Forked:
+        environment = {
+            "TWOLANE_KILL_FOLDER": str(self.folder),
+            "TWOLANE_QUEUE": f"sqlite:///{self.folder / 'queue.db'}",
+            "TWOLANE_ALERTS": self.inbox.address,
+        }
+        process = self.forks.start(self.folder / "log", environment, *words)
         self.started.append(process)
         if words[0] == "work":
             self.workers.append(process)
         return process
 
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    def kill(self, process: Forked) -> None:
+        process.kill()
+        self.started.remove(process)
         self.workers.remove(process)
+
+    def wait(self, process: Forked) -> None:
+        """Wait for a process that ends well."""
+        self.started.remove(process)
+        assert process.wait() == 0, self.tail()
 
     def until(self, condition: str, within_s: float = WITHIN_S) -> None:
         """Wait for a property of this round to hold."""
@@ -93,20 +95,26 @@ class Round:
         return [line[2:] for line in lines if line.startswith("| ")]
 
     def tail(self) -> str:
-        return (self.folder / "log").read_text()[-4000:]
+        log = self.folder / "log"
+        return log.read_text()[-4000:] if log.exists() else ""
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    made = Forks(PARTS)
+    yield made
+    made.close()
 
 
 @contextmanager
-def a_round(folder: Path) -> Iterator[Round]:
+def a_round(folder: Path, forks: Forks) -> Iterator[Round]:
     with web_inbox() as inbox:
-        made = Round(folder, inbox)
+        made = Round(folder, inbox, forks)
         try:
             yield made
         finally:
             for process in made.started:
                 process.kill()
-                process.wait()
-            made.log.close()
 
 
 def deaths_in(told: Iterable[str]) -> Counter[str]:
@@ -125,11 +133,11 @@ def most_in_a_window(times: list[float]) -> int:
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_every_death_is_told_whoever_is_killed(number: int, tmp_path: Path) -> None:
+def test_every_death_is_told_whoever_is_killed(number: int, tmp_path: Path, forks: Forks) -> None:
     seed = SEED + number
     chance = random.Random(seed)
     print(f"seed {seed}")
-    with a_round(tmp_path) as this:
+    with a_round(tmp_path, forks) as this:
         inbox = this.inbox
         inbox.status = chance.choice((200, 200, 429, 500, 0))
         sender = this.start("send", COUNT, seed)
@@ -144,7 +152,8 @@ def test_every_death_is_told_whoever_is_killed(number: int, tmp_path: Path) -> N
                 this.start("work")
         if not this.workers:
             this.start("work")
-        assert sender.wait(30) == 0
+        this.until("sent")
+        this.wait(sender)
         inbox.answer_from_now_on(200)
         up_at = time.monotonic()
         this.until("told")
@@ -163,12 +172,12 @@ def test_every_death_is_told_whoever_is_killed(number: int, tmp_path: Path) -> N
     print(f"{len(inbox.heard)} messages for {COUNT} deaths, all told {took_s:.1f} s after the target was up")
 
 
-def test_a_kill_between_sending_and_marking_tells_twice_not_never(tmp_path: Path) -> None:
+def test_a_kill_between_sending_and_marking_tells_twice_not_never(tmp_path: Path, forks: Forks) -> None:
     """The inbox has taken the alert, its answer never reaches the teller: that one is killed meanwhile."""
-    with a_round(tmp_path) as this:
+    with a_round(tmp_path, forks) as this:
         this.inbox.status = 0
         worker = this.start("work")
-        assert this.start("send", COUNT, 1).wait(30) == 0
+        this.wait(this.start("send", COUNT, 1))
         this.inbox.until(1)
         this.kill(worker)
         this.inbox.answer_from_now_on(200)
