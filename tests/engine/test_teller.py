@@ -143,6 +143,43 @@ class TestHooks:
         assert calls == [ids[0], ids[0], ids[0], ids[1]]
         assert owed(house, "hook:bad") == 0
 
+    def test_one_that_is_down_for_hours_is_said_once_an_hour_and_when_it_is_back(
+        self,
+        house: House,
+        die: Callable[..., str],
+        teller: Callable[..., Teller],
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        wrong: list[str] = ["no route to host"]
+
+        def hook(_: Death) -> None:
+            if wrong:
+                raise OSError(wrong[-1])
+
+        die()
+        telling = teller(hook)
+
+        def said() -> int:
+            return caplog.text.count("hook hook did not accept an alert")
+
+        async def main() -> None:
+            for _ in range(240):
+                await telling.settle()
+                house.clock.advance(30)
+            assert said() == 2
+            assert house.target("hook:hook").state.tries == 240
+            wrong.append("connection refused")
+            await telling.settle()
+            assert said() == 3, "it is something else"
+            assert "accepts alerts again" not in caplog.text
+            wrong.clear()
+            house.clock.advance(30)
+            await telling.settle()
+
+        asyncio.run(main())
+        assert said() == 3
+        assert caplog.text.count("hook hook accepts alerts again, at its try 242") == 1
+
     @pytest.mark.parametrize("error", [SystemExit, asyncio.CancelledError])
     def test_an_async_one_cannot_end_the_app_nor_its_own_telling(
         self,
@@ -341,6 +378,30 @@ class TestLoop:
 
         asyncio.run(main())
         assert house.records.stats().owed_alerts == 0
+
+    def test_a_queue_that_takes_no_writes_for_long_is_said_once_and_nobody_is_told_twice(
+        self,
+        house: House,
+        die: Callable[..., str],
+        teller: Callable[..., Teller],
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        async def main() -> None:
+            telling = teller()
+            await telling.settle()
+            die()
+            with monkeypatch.context() as full:
+                full.setattr(house.queue, "flush", lambda _: 1 / 0)
+                for _ in range(100):
+                    await telling.settle()
+                    house.clock.advance(2)
+            assert caplog.text.count("cannot be written down now") == 1
+            assert "died: gave_up" not in caplog.text, "what was not taken first is not told"
+            await telling.settle()
+
+        asyncio.run(main())
+        assert caplog.text.count("died: gave_up") == 1
 
     def test_the_end_is_bounded(
         self,

@@ -22,7 +22,8 @@ from twolane.contracts.records import Records
 from twolane.engine.batcher import Batcher
 from twolane.engine.hand import Hand
 from twolane.engine.masking import Masker
-from twolane.engine.pace import Tell, WaitUntil, accepted, begun, plan, refused
+from twolane.engine.pace import MAX_TRY_S, Tell, WaitUntil, accepted, begun, plan, refused
+from twolane.engine.saying import Saying
 from twolane.engine.targets import Target, death_of
 from twolane.engine.wording import Because, about_death, about_notice, digest, shown_in_digest
 from twolane.values.errors import QueueError, QueueMissing, UsageError
@@ -37,7 +38,6 @@ LOOK_S = 2.0
 PAUSE_S = 0.1
 """Between two looks: what dies meanwhile is told together."""
 REGISTER_S = 300.0
-SAY_EVERY_S = 60.0
 FINISH_S = 3.0
 """How long a process that stops gives its targets, in seconds; what is still owed then is told by the next one."""
 BATCH = 100
@@ -83,7 +83,8 @@ class Teller:
         self._readers = ThreadPoolExecutor(READERS, "twolane-outbox")
         self._look_at: dict[str, float] = {}
         self._registered_at: float | None = None
-        self._said_at: float | None = None
+        self._unread, self._unwritten = Saying(clock), Saying(clock)
+        self._refusing = {target.id: Saying(clock) for target in targets}
         self._woken = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._checking: list[asyncio.Task[None]] = []
@@ -132,9 +133,11 @@ class Teller:
         except QueueMissing:
             return
         except (QueueError, UsageError) as error:
-            self._say_unread(error)
+            if self._unread.is_news(str(error)):
+                log.warning("owed alerts cannot be read now (%s); tried again every %g s", error, LOOK_S)
             return
-        self._said_at = None
+        if self._unread.is_over():
+            log.warning("owed alerts can be read again")
         rows = {row.id: row for row in telling.targets}
         if missing := self._targets.keys() - rows.keys():
             log.warning("%d target(s) of alerts were forgotten; they are named again", len(missing))
@@ -145,13 +148,6 @@ class Teller:
                 doing = asyncio.get_running_loop().create_task(self._serve(target, row))
                 self._busy[target_id] = doing
                 doing.add_done_callback(partial(self._done, target_id))
-
-    def _say_unread(self, error: Exception) -> None:
-        """Once a minute: a queue may be away for hours."""
-        now = self._clock.monotonic()
-        if self._said_at is None or now - self._said_at >= SAY_EVERY_S:
-            self._said_at = now
-            log.warning("owed alerts cannot be read now (%s); tried again every %g s", error, LOOK_S)
 
     def _done(self, target_id: str, _: asyncio.Task[None]) -> None:
         self._busy.pop(target_id, None)
@@ -174,8 +170,9 @@ class Teller:
         while True:
             try:
                 await self.look()
-            except Exception:
-                log.exception("looking at the outbox failed; tried again in %g s", LOOK_S)
+            except Exception as error:
+                if self._unread.is_news(repr(error)):
+                    log.exception("looking at the outbox failed; tried again every %g s", LOOK_S)
             await asyncio.sleep(PAUSE_S)
             try:
                 async with asyncio.timeout(max(0.0, self._pause_s() - PAUSE_S)):
@@ -211,11 +208,19 @@ class Teller:
         try:
             await self._tell(target, row)
         except (QueueError, UsageError) as error:
-            log.warning(
-                "what %s was told cannot be written down now (%s); it is told again", target.name, error
-            )
-        except Exception:
-            log.exception("telling %s failed; tried again in %g s", target.name, LOOK_S)
+            self._look_later(row)
+            if self._unwritten.is_news(str(error)):
+                log.warning(
+                    "what %s is told cannot be written down now (%s): it is told later, or again",
+                    target.name, error,
+                )  # fmt: skip
+        except Exception as error:
+            self._look_later(row)
+            if self._unwritten.is_news(repr(error)):
+                log.exception("telling %s failed; tried again every %g s", target.name, LOOK_S)
+        else:
+            if self._unwritten.is_over():
+                log.warning("what targets are told can be written down again")
 
     async def _tell(self, target: Target, row: TargetRow) -> None:
         pace, now, state = self._paces[row.id], self._clock.now(), row.state
@@ -235,7 +240,11 @@ class Teller:
             told = await self._hand_over(target, state, step, owed)
             version = await self._batcher.ask(SaveTarget(row.id, version, told))
         if version is None:  # another process tells it
-            self._look_at[row.id] = self._clock.now() + LOOK_S
+            self._look_later(row)
+
+    def _look_later(self, row: TargetRow) -> None:
+        """It would be due at once: without a pause it would be asked again and again."""
+        self._look_at[row.id] = self._clock.now() + LOOK_S
 
     async def _save(self, row: TargetRow, state: TargetState, leased_until: float = 0.0) -> int | None:
         return await self._batcher.ask(SaveTarget(row.id, row.version, state, leased_until))
@@ -250,6 +259,8 @@ class Teller:
                 await self._hand_one(target, alert, owed)
             except Exception as error:  # noqa: BLE001  (whatever a target raises, it did not accept)
                 return self._not_accepted(target, state, error)
+            if self._refusing[target.id].is_over():
+                log.warning("%s accepts alerts again, at its try %d", target.name, state.tries + 1)
             state = accepted(state, up_to, kinds, self._clock.now(), self._paces[target.id])
             if self._clock.monotonic() - began > BATCH_S:
                 break
@@ -300,9 +311,11 @@ class Teller:
         now = self._clock.now()
         text = Masker().text(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
         state = refused(state, text, now)
-        log.warning(
-            "%s did not accept an alert (%s), %d time(s) in a row: tried again in %g s",
-            target.name, state.error, state.tries, state.next_at - now,
-            exc_info=error if target.deaths_only else None,
-        )  # fmt: skip
+        if self._refusing[target.id].is_news(text):
+            log.warning(
+                "%s did not accept an alert (%s), %d time(s) in a row: tried again until it does, in the end every %g s; "
+                "said again in an hour, or when it is something else",
+                target.name, state.error, state.tries, MAX_TRY_S,
+                exc_info=error if target.deaths_only else None,
+            )  # fmt: skip
         return state

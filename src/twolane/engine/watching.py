@@ -20,6 +20,7 @@ from twolane.contracts.records import Records
 from twolane.contracts.watch import LeadWatch, ObserveConditions, Probe
 from twolane.engine.batcher import Batcher
 from twolane.engine.limits import Limits
+from twolane.engine.saying import Saying
 from twolane.engine.watch import look
 from twolane.values.condition import WatchState
 from twolane.values.errors import QueueError, QueueMissing, UsageError
@@ -68,7 +69,7 @@ class Watching:
         self._new_id = new_id
         self._on_notices = on_notices
         self._leader = ""
-        self._trouble = ""
+        self._trouble = Saying(clock)
         self._was_there = False
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -110,13 +111,15 @@ class Watching:
                 self._say(error)
         except (QueueError, UsageError) as error:
             self._say(error)
-        except Exception:
-            log.exception("a look of the watch failed; it looks again in %g s", self._limits.watch_every_s)
+        except Exception as error:
+            if self._trouble.is_news(repr(error)):
+                log.exception(
+                    "a look of the watch failed; it looks again every %g s", self._limits.watch_every_s
+                )
         else:
             self._was_there = True
-            if self._trouble:
+            if self._trouble.is_over():
                 log.warning("the queue can be watched again")
-                self._trouble = ""
 
     def _take_lead(self) -> bool:
         """Whether this process leads now; where nobody does, it tries to."""
@@ -183,9 +186,8 @@ class Watching:
         self._leader = ""
 
     def _say(self, error: Exception) -> None:
-        if not self._trouble:
+        if self._trouble.is_news(str(error)):
             log.error("the queue cannot be watched now, and nobody is told of what is wrong in it: %s", error)
-        self._trouble = str(error)
 
 
 def seen_from(records: Records, premises: Callable[[], Premises]) -> Snapshot:
