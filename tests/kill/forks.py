@@ -99,7 +99,7 @@ def _become(module: Any, log: str, environment: dict[str, str], words: list[str]
         os.environ.update(environment)
         module.main(words)
         code = 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001  (whatever ends it, the log has it)
         traceback.print_exc()
     finally:
         sys.stdout.flush()
