@@ -8,6 +8,7 @@ ROUNDS ?= 200
 ON_AWS = $(filter-out 0,$(AWS))
 # Processes that tests run in. A selection runs in one: it starts at once and can be looked into.
 WORKERS ?= $(if $(ARGS),0,auto)
+KILL ?= $(if $(ON_AWS),tests/kill/test_aws.py tests/kill/test_aws_verbs.py,tests/kill --ignore-glob '*/test_aws*')
 FASTAPI_VERSIONS ?= 0.121 0.130 0.140 0.150 0.160
 COMPILE = uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate
 
@@ -44,8 +45,8 @@ test: $(VENV)/.ready $(VENV)-aws/.ready ## the tests (ARGS="tests/backends -k bl
 pictures: $(VENV)/.ready ## the pictures of docs/flights.md, taken anew
 	@TWOLANE_PICTURES=docs/images "$(BIN)/python" -m pytest tests/browser -k pictures $(ARGS)
 
-kill: $(VENV)/.ready $(if $(ON_AWS),$(VENV)-aws/.ready) ## the long kill test: 200 rounds of real SIGKILLs (ROUNDS=n; AWS=1: on a local AWS, and as many of a bad network)
-	@TWOLANE_KILL_ROUNDS="$(ROUNDS)" "$(BIN)/python" -m pytest -n auto --dist worksteal $(if $(ON_AWS),tests/kill/test_aws.py tests/kill/test_aws_verbs.py,tests/kill --ignore-glob '*/test_aws*') $(ARGS)
+kill: $(VENV)/.ready $(if $(ON_AWS),$(VENV)-aws/.ready) ## the long kill test: 200 rounds of real SIGKILLs each (ROUNDS=n SEED=n KILL=file; AWS=1: on a local AWS, and as many of a bad network)
+	@TWOLANE_KILL_ROUNDS="$(ROUNDS)"$(if $(SEED), TWOLANE_KILL_SEED="$(SEED)") "$(BIN)/python" -m pytest -n auto --dist worksteal $(KILL) $(ARGS)
 
 lint: $(VENV)/.ready ## ruff, mypy, pyright, import-linter
 	@"$(BIN)/ruff" check .

@@ -21,7 +21,7 @@ def dry_run(*arguments: str) -> str:
 
 
 def plain(**more: str) -> dict[str, str]:
-    ours = ("MAKE", "CSV", "JSON", "SEED", "VENV", "PYTHON", "ARGS", "ROUNDS", "WORKERS")
+    ours = ("MAKE", "CSV", "JSON", "SEED", "VENV", "PYTHON", "ARGS", "ROUNDS", "WORKERS", "KILL")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | more
 
 
@@ -48,6 +48,11 @@ def make() -> None:
         (
             ["kill"],
             'TWOLANE_KILL_ROUNDS="200" "/nowhere/venv/bin/python" -m pytest -n auto --dist worksteal tests/kill',
+        ),
+        (
+            ["kill", "KILL=tests/kill/test_telling.py", "ROUNDS=7", "SEED=5"],
+            'TWOLANE_KILL_ROUNDS="7" TWOLANE_KILL_SEED="5" "/nowhere/venv/bin/python" '
+            "-m pytest -n auto --dist worksteal tests/kill/test_telling.py",
         ),
         (["lint"], '/lint-imports"'),
         (["bench"], '/python" -m benchmarks'),
