@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import apprise
 import pytest
 
 from tests.clock import FakeClock
@@ -129,6 +130,14 @@ class TestText:
         part = Message("t" * 300, "b" * 300)
         title, body = fitted(part, 10, 20)
         assert (title, body) == ("t" * 7 + "...", "b" * 17 + "...")
+
+    def test_that_would_be_shown_as_markdown_goes_as_a_block_of_code_that_nothing_ends(self) -> None:
+        part = Message("task a died", "in __init__: **x** ``` [click](http://evil.example) " + "x" * 100)
+        title, body = fitted(part, 0, 60, fence="```")
+        assert (title, len(body)) == ("", 60)
+        assert body.startswith("```\ntask a died\nin __init__: **x** ''' [")
+        assert body.endswith("...\n```")
+        assert body.count("```") == 2
 
     def test_goes_in_one_where_the_target_knows_no_title(self) -> None:
         assert fitted(Message("title", "body"), 0, 8) == ("", "title...")
@@ -252,7 +261,6 @@ class TestWeb:
         assert SECRET not in caplog.text
 
     def test_what_apprise_raises_names_no_secret(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        import apprise
 
         def notify(*_: object, **__: object) -> bool:
             raise RuntimeError(f"no such host: json://127.0.0.1/{SECRET}")
@@ -284,6 +292,17 @@ class TestWeb:
         assert not [char for char in text if not char.isprintable() and char != "\n"]
         assert "@everyone" not in text
         assert logging.getLogger("apprise").filters == []
+
+    def test_markdown_in_an_error_is_shown_as_it_is(self, house: House, inbox: WebInbox) -> None:
+        """Mattermost shows what it gets as markdown, and apprise sends it plain text."""
+        telling = Telling(house, f"mmost://127.0.0.1:{inbox.port}/3ccdd113474722377935511fc8")
+        die(house, error="__init__ of *x*: [log in](http://evil.example) ``` #")
+        telling.rounds()
+        telling.batcher.close()
+        [posted] = inbox.arrived
+        assert posted["text"].startswith("```\ntask app:work died: gave_up\n")
+        assert "__init__ of *x*: [log in](http://evil.example) ''' #" in posted["text"]
+        assert posted["text"].endswith("\n```")
 
     def test_a_clock_that_jumps_neither_repeats_nor_silences(
         self, telling: Telling, house: House, inbox: WebInbox

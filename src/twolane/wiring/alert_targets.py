@@ -21,6 +21,9 @@ _OPEN_HOSTS = frozenset(
     {"json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos", "http", "https"}
 )
 """Schemes whose host is no secret; with others it is often a token."""
+_RENDER_MARKDOWN = frozenset({"discord", "guilded", "mmost", "mmosts", "revolt", "zulip"})
+"""Schemes that get plain text from apprise and show it as markdown: theirs goes as a block of code, which shows it as it is."""
+_FENCE = "```"
 _SECRET_CHARS = 6
 """A shorter part of an address is masked as a word of its own only: it may be part of words that an error needs."""
 _TALKERS = ("apprise", "urllib3.connectionpool", "urllib3.util.retry")
@@ -95,7 +98,10 @@ class AppriseTarget:
             NotAcceptedError: it did not take it; what apprise says of it, without secrets.
         """
         service = self._open()
-        title, body = fitted(part, service[0].title_maxlen, service[0].body_maxlen)
+        is_fenced = self._address.partition("://")[0].lower() in _RENDER_MARKDOWN
+        title, body = fitted(
+            part, service[0].title_maxlen, service[0].body_maxlen, fence=_FENCE if is_fenced else ""
+        )
         with _Heard() as heard:
             try:
                 took = service.notify(body=body, title=title, notify_type="failure", body_format="text")
@@ -132,11 +138,22 @@ def _asset(apprise: Any) -> Any:
         return apprise.AppriseAsset(async_mode=False)
 
 
-def fitted(part: Message, title_chars: int, body_chars: int) -> tuple[str, str]:
-    """Title and body clipped for a target; one that knows no title has it as the body's first line."""
+def fitted(part: Message, title_chars: int, body_chars: int, *, fence: str = "") -> tuple[str, str]:
+    """Title and body clipped for a target; one that knows no title has it as the body's first line.
+
+    Args:
+        part: what is told.
+        title_chars: the longest title; 0: it knows none.
+        body_chars: the longest body.
+        fence: what the body goes between, so that it is shown as it is; empty: it is anyway.
+    """
+    title, body = clipped(part.title, max(0, title_chars)), part.body
     if title_chars <= 0:
-        return "", clipped(f"{part.title}\n{part.body}", body_chars)
-    return clipped(part.title, title_chars), clipped(part.body, body_chars)
+        body = f"{part.title}\n{part.body}"
+    if not fence:
+        return title, clipped(body, body_chars)
+    harmless = body.replace(fence, "'" * len(fence))
+    return title, f"{fence}\n{clipped(harmless, body_chars - 2 * len(fence) - 2)}\n{fence}"
 
 
 class _Heard(logging.Filter):
