@@ -74,8 +74,36 @@ def test_stats(shop: Shop) -> None:
     assert not shop.was_imported
 
 
+def test_stats_says_whom_alerts_have_not_reached(shop: Shop) -> None:
+    assert "5 alert(s), all accepted by the log\n" in shop.run("stats").out
+    with sqlite3.connect(shop.queue) as connection:
+        connection.execute(
+            "INSERT INTO targets SELECT 'apprise:1', 'slack://*** (ab12)', added_at, seen_at, 1, 0, 3, ? FROM targets",
+            [json.dumps({"tries": 4, "error": "it answers 503"})],
+        )
+    connection.close()
+    told = shop.run("stats").out
+    assert "5 alert(s), 3 of them accepted by everybody\n" in told
+    assert "  slack://*** (ab12) has not accepted the last 2: it answers 503\n" in told
+    alerts = shop.run("stats", "--json").json["alerts"]
+    assert (alerts["owed"], alerts["told"]) == (2, 3)
+    assert [(each["target"], each["owed"], each["error"]) for each in alerts["targets"]] == [
+        ("slack://*** (ab12)", 2, "it answers 503"),
+        ("the log", 0, None),
+    ]
+
+
+def test_stats_says_where_nobody_is_told(shop: Shop) -> None:
+    with sqlite3.connect(shop.queue) as connection:
+        connection.execute("DELETE FROM targets")
+    connection.close()
+    assert "5 alert(s), and nobody to tell" in shop.run("stats").out
+
+
 def test_stats_as_json(shop: Shop) -> None:
     told = shop.run("stats", "--json").json
+    [log] = told["alerts"].pop("targets")
+    assert (log["target"], log["id"], log["owed"]) == ("the log", "log", 0)
     assert told == {
         "queues": {
             "default": {

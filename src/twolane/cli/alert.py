@@ -36,7 +36,7 @@ def alert(test: Test = False, app: App = None, app_dir: AppDir = None, as_json: 
     with opened_stores(settings) as stores:
         telling = stores.records.telling()
     if as_json:
-        forms.print_json([forms.target_form(row, telling.last) for row in telling.live])
+        forms.print_json([forms.target_form(row, telling) for row in telling.live])
     elif not telling.live:
         line("no target has been served yet: an app or a worker that runs tells the log and TWOLANE_ALERTS")
     else:
@@ -47,7 +47,7 @@ def _show(telling: Telling) -> None:
     rows = (
         [
             row.name,
-            str(max(0, telling.last - row.state.told_to)),
+            str(telling.owed(row)),
             when(row.state.told_at) or "never",
             f"{row.state.error} ({row.state.tries} time(s), the last {when(row.state.failed_at)})"
             if row.state.error

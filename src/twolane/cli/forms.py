@@ -15,7 +15,7 @@ from twolane.values.fingerprint import fingerprint
 from twolane.values.letters import Action, DeadGroup
 from twolane.values.message import decode
 from twolane.values.record import Attempt, DeadLetter, QueueStats, Record, State, Stats, WorkerInfo
-from twolane.values.telling import TargetRow
+from twolane.values.telling import TargetRow, Telling
 
 Form = dict[str, Any]
 
@@ -141,13 +141,13 @@ def action_form(action: Action) -> Form:
     }
 
 
-def target_form(row: TargetRow, last: int) -> Form:
+def target_form(row: TargetRow, telling: Telling) -> Form:
     """A target of alerts."""
     state = row.state
     return {
         "target": row.name,
         "id": row.id,
-        "owed": max(0, last - state.told_to),
+        "owed": telling.owed(row),
         "told_at": iso(state.told_at),
         "tries": state.tries,
         "error": state.error,
@@ -172,14 +172,18 @@ def attempt_form(attempt: Attempt, masker: Masker) -> Form:
     }
 
 
-def stats_form(stats: Stats) -> Form:
-    """The statistics."""
+def stats_form(stats: Stats, telling: Telling) -> Form:
+    """The statistics. Told alerts are those that every target has accepted; how far each is, is said beside."""
     return {
         "queues": {name: _queue_form(queue) for name, queue in sorted(stats.queues.items())},
         "accepted": stats.accepted,
         "pruned": {state.value: stats.pruned.get(state, 0) for state in State},
         "workers": [_worker_form(worker) for worker in stats.workers],
-        "alerts": {"owed": stats.owed_alerts, "told": stats.told_alerts},
+        "alerts": {
+            "owed": stats.owed_alerts,
+            "told": stats.told_alerts,
+            "targets": [target_form(row, telling) for row in telling.live],
+        },
     }
 
 

@@ -14,10 +14,11 @@ from twolane.cli.finding import find_settings, opened_stores
 from twolane.cli.options import App, AppDir, AsJson
 from twolane.cli.screen import console, made_table, text, when
 from twolane.cli.viewing import Pace, lines_until_interrupted, view_until_interrupted
-from twolane.engine.runtime import Stores
-from twolane.values.condition import Phase, Standing, WatchState
+from twolane.contracts.records import Records
+from twolane.values.condition import Phase, Standing
 from twolane.values.lengths import length
 from twolane.values.record import State, Stats, WorkerInfo
+from twolane.values.telling import Telling
 
 NARROW = 100
 """With fewer columns only what matters most is shown."""
@@ -40,40 +41,58 @@ def stats(
     watch: Watch = False,
     interval: Interval = 1.0,
 ) -> None:
-    """Count the messages of each queue by state; list the workers alive and the alerts owed."""
+    """Count the messages of each queue by state; list the workers alive; say whom alerts have not reached."""
     settings = find_settings(app, app_dir)
     where, pace = str(settings.queue), Pace()
     with opened_stores(settings) as stores:
         if not watch:
-            found, state = stores.records.stats(), stores.records.watch_state()
             if as_json:
-                forms.print_json(forms.stats_form(found))
+                forms.print_json(_form(stores.records))
             else:
-                for part in _parts(where, found, state):
+                for part in _view(where, stores.records):
                     console().print(part, soft_wrap=isinstance(part, Text))
         elif as_json:
-            lines_until_interrupted(lambda: forms.stats_form(stores.records.stats()), interval)
+            lines_until_interrupted(lambda: _form(stores.records), interval)
         else:
-            view_until_interrupted(lambda width: _view(where, stores, pace, width), interval)
+            view_until_interrupted(lambda width: _view(where, stores.records, pace, width), interval)
 
 
-def _view(where: str, stores: Stores, pace: Pace, width: int) -> Iterator[RenderableType]:
-    found, state = stores.records.stats(), stores.records.watch_state()
-    return _parts(where, found, state, width=width, rate=pace.done_a_second(found))
+def _form(records: Records) -> forms.Form:
+    return forms.stats_form(records.stats(), records.telling())
 
 
-def _parts(
-    where: str, found: Stats, state: WatchState, *, width: int = NARROW, rate: str = ""
+def _view(
+    where: str, records: Records, pace: Pace | None = None, width: int = NARROW
 ) -> Iterator[RenderableType]:
+    found = records.stats()
     yield text(where, "bold")
-    for standing in state.standings:
+    for standing in records.watch_state().standings:
         if standing.phase is Phase.HOLDING:
             yield text(_condition(standing), "bold red")
     yield _queues(found, narrow=width < NARROW)
     yield _workers(found.workers, narrow=width < NARROW)
-    forgotten = sum(found.pruned.values())
+    forgotten, rate = sum(found.pruned.values()), pace.done_a_second(found) if pace else ""
     yield text(f"{found.accepted} accepted in all, {forgotten} of them finished and forgotten{rate}")
-    yield text(f"alerts: {found.owed_alerts} owed, {found.told_alerts} told")
+    yield from _alerts(records.telling())
+
+
+def _alerts(telling: Telling) -> Iterator[RenderableType]:
+    """One line if all is told; else one for each target that does not know all."""
+    behind = [(row, telling.owed(row)) for row in telling.live if telling.owed(row)]
+    if not telling.last:
+        yield text("no alert yet")
+    elif not telling.live:
+        yield text(
+            f"{telling.last} alert(s), and nobody to tell: no app and no worker has run here", "bold red"
+        )
+    elif not behind:
+        names = ", ".join(row.name for row in telling.live)
+        yield text(f"{telling.last} alert(s), all accepted by {names}")
+    else:
+        yield text(f"{telling.last} alert(s), {telling.told} of them accepted by everybody")
+    for row, owed in behind:
+        why = f": {row.state.error}" if row.state.error else ""
+        yield text(f"  {row.name} has not accepted the last {owed}{why}", "bold red" if why else "")
 
 
 def _condition(standing: Standing) -> str:

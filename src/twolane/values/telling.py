@@ -158,6 +158,10 @@ class Telling:
         newest = max((row.seen_at for row in self.targets), default=0.0)
         return tuple([row for row in self.targets if newest - row.seen_at <= LIVE_S])
 
+    def owed(self, row: TargetRow) -> int:
+        """How many alerts a target has not accepted yet."""
+        return max(0, self.last - row.state.told_to)
+
     @property
     def told(self) -> int:
         """How many alerts every target that is served has accepted."""
