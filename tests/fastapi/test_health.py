@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,29 @@ def test_a_queue_that_hangs_gathers_no_askers(house: House, monkeypatch: pytest.
         opened.set()
         monkeypatch.setattr(health, "PATIENCE_S", 10.0)
         assert (await ask(house.app, "GET", "/health")).status == 200
+
+    asyncio.run(probe())
+    house.runtime.close()
+
+
+def test_an_app_that_keeps_all_its_own_threads_busy_is_healthy(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop's default threads are the app's."""
+    monkeypatch.setattr(health, "PATIENCE_S", 60.0)
+    house.app.include_router(house.tasks.health_router())
+    free = threading.Event()
+
+    async def probe() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, free.wait)
+        try:
+            async with asyncio.timeout(60):
+                assert (await ask(house.app, "GET", "/health")).status == 200
+        finally:
+            free.set()
+            await busy
 
     asyncio.run(probe())
     house.runtime.close()

@@ -1,4 +1,7 @@
-"""A thread that is reached out to what may hang: a target of alerts."""
+"""A thread of its own for a call that may block: a target that hangs, a look at a disk that does not answer.
+
+The event loop's own few threads belong to the app, which may keep all of them busy for as long as it likes.
+"""
 
 from __future__ import annotations
 
@@ -33,23 +36,42 @@ class Hand:
         """
         if self._out:
             raise RuntimeError("an earlier try still hangs")
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[A] = loop.create_future()
 
-        def work() -> None:
+        def work() -> A:
             try:
-                answer = partial(_set, done, call())
-            except BaseException as error:  # noqa: BLE001  (whatever it is, it is the answer)
-                answer = partial(_fail, done, error)
-            self._out = False
-            try:
-                loop.call_soon_threadsafe(answer)
-            except RuntimeError:
-                log.warning("%s answered after the event loop had closed", self._name)
+                return call()
+            finally:
+                self._out = False
 
         self._out = True
-        threading.Thread(target=work, name=f"twolane-tells-{self._name}", daemon=True).start()
-        return await done
+        return await aside(work, self._name)
+
+
+async def aside(call: Callable[[], A], name: str) -> A:
+    """Call in a daemon thread made for it, and wait for the answer.
+
+    Args:
+        call: may block; who waits for it may be cancelled, the call goes on.
+        name: who is called, for the thread and the log.
+
+    Raises:
+        Exception: what it raised.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[A] = loop.create_future()
+
+    def work() -> None:
+        try:
+            answer = partial(_set, done, call())
+        except BaseException as error:  # noqa: BLE001  (whatever it is, it is the answer)
+            answer = partial(_fail, done, error)
+        try:
+            loop.call_soon_threadsafe(answer)
+        except RuntimeError:
+            log.warning("%s answered after the event loop had closed", name)
+
+    threading.Thread(target=work, name=f"twolane-{name}", daemon=True).start()
+    return await done
 
 
 def _set(done: asyncio.Future[A], answer: A) -> None:

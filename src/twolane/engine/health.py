@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from twolane.contracts.watch import Probe
+from twolane.engine.hand import aside
 from twolane.engine.runtime import Runtime
 from twolane.values.condition import Phase, Standing, WatchState
 from twolane.values.errors import QueueError, SettingsError, UsageError
@@ -65,7 +66,7 @@ class HealthCheck:
         self._until = 0.0
         self._looking = _OneAtATime(self._look)
         self._writing = _OneAtATime(lambda: self._runtime().batcher.ask(Probe()))
-        self._reading = _OneAtATime(lambda: asyncio.to_thread(self._read))
+        self._reading = _OneAtATime(lambda: aside(self._read, "health"))
 
     async def health(self) -> Health:
         """What was found within the last second."""

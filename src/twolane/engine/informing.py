@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from twolane.contracts.clock import Clock
 from twolane.contracts.outbox import OweNotice
 from twolane.engine.batcher import Batcher
+from twolane.engine.hand import aside
 from twolane.engine.limits import Limits
 from twolane.engine.targets import HookTarget, LogTarget, Target
 from twolane.engine.task import Registry
@@ -108,7 +109,7 @@ class Informing:
         """Wait for the end of the look under way."""
         watching, self._watching = self._watching, None
         if watching is not None:
-            await asyncio.to_thread(watching.stop)
+            await aside(watching.stop, "watch-stop")
 
     async def finish(self) -> None:
         """Tell what can still be told."""

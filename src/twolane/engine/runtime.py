@@ -23,6 +23,7 @@ from twolane.engine.background import Background
 from twolane.engine.batcher import Batcher
 from twolane.engine.calling import Means
 from twolane.engine.followers import Followers
+from twolane.engine.hand import aside
 from twolane.engine.informing import Informing
 from twolane.engine.limits import Limits
 from twolane.engine.outbox import Outbox
@@ -298,7 +299,7 @@ class Runtime:
         for threads in self._threads:
             threads.close()
         await self._informing.finish()
-        await asyncio.to_thread(self.close)
+        await aside(self.close, "close")
 
     def surroundings(self, threads: Threads, side_threads: Threads) -> Surroundings:
         """What running deliveries needs.

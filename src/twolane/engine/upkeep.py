@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 
@@ -11,6 +10,7 @@ from twolane.contracts.clock import Clock
 from twolane.contracts.queue import Prune
 from twolane.contracts.records import Records
 from twolane.engine.batcher import Batcher
+from twolane.engine.hand import aside
 from twolane.engine.limits import Limits
 from twolane.values.errors import BlobError
 
@@ -62,7 +62,7 @@ class Upkeep:
         if self._is_due("prune", PRUNE_S):
             await self._batcher.ask(Prune(self._limits.keep_s))
         if self._sweeps_blobs and self._is_due("blobs", BLOBS_S):
-            await asyncio.to_thread(self.sweep_blobs)
+            await aside(self.sweep_blobs, "sweep")
 
     def sweep_blobs(self) -> int:
         """Delete blobs that no kept message names; answers how many. Blocks.

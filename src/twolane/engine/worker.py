@@ -26,6 +26,7 @@ from twolane.contracts.queue import (
 )
 from twolane.engine.batcher import Pending
 from twolane.engine.delivering import deliver
+from twolane.engine.hand import aside
 from twolane.engine.hold import Hold
 from twolane.engine.keeper import LeaseKeeper
 from twolane.engine.limits import Limits
@@ -146,7 +147,7 @@ class Worker:
             hold.interrupt("stopping")
         if self._deliveries:
             await asyncio.wait(self._deliveries, timeout=LEAVE_S)
-        await asyncio.to_thread(self._keeper.close)
+        await aside(self._keeper.close, "keeper-close")
         try:
             await self._batcher.ask(Unregister(self.info.id))
         except QueueError as error:
