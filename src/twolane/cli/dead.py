@@ -10,8 +10,8 @@ import typer
 from twolane.cli import exits, forms
 from twolane.cli.finding import find_settings, opened_stores
 from twolane.cli.letter import show_letter
-from twolane.cli.matching import OfKind, OfReason, OfTask, Since, Until, WithError, matching
-from twolane.cli.options import App, AppDir, AsJson, Id
+from twolane.cli.matching import Filters
+from twolane.cli.options import App, AppDir, AsJson, Id, spread
 from twolane.cli.screen import line, table, when
 from twolane.contracts.records import Records
 from twolane.engine.masking import Masker
@@ -25,13 +25,9 @@ Group = Annotated[
 ]
 
 
+@spread
 def list_dead(
-    task: OfTask = None,
-    reason: OfReason = None,
-    error: WithError = None,
-    fingerprint: OfKind = None,
-    since: Since = None,
-    until: Until = None,
+    filters: Filters,
     group: Group = False,
     limit: Limit = 100,
     app: App = None,
@@ -39,7 +35,7 @@ def list_dead(
     as_json: AsJson = False,
 ) -> None:
     """List dead letters, the newest first, with the last error of each; or count them by kind."""
-    which = matching(task, reason, error, fingerprint, since, until)
+    which = filters.matching()
     with opened_stores(find_settings(app, app_dir)) as stores:
         if group:
             _list_groups(stores.records, which, limit, as_json=as_json)

@@ -19,8 +19,8 @@ from twolane.cli import exits, forms
 from twolane.cli.dead import find_letter
 from twolane.cli.editing import edited, parsed
 from twolane.cli.finding import find_settings, find_tasks, opened_stores
-from twolane.cli.matching import OfKind, OfReason, OfTask, Since, Until, WithError, described, matching
-from twolane.cli.options import App, AppDir, AsJson, Yes
+from twolane.cli.matching import Filters, described
+from twolane.cli.options import App, AppDir, AsJson, Yes, spread
 from twolane.cli.screen import line, when
 from twolane.contracts.outbox import Act
 from twolane.contracts.queue import Discard, Redrive
@@ -62,66 +62,50 @@ All = Annotated[
 ]
 
 
-def redrive(
-    id: MaybeId = None,  # noqa: A002
-    args: Args = None,
-    edit: Edit = False,
-    every: All = False,
-    task: OfTask = None,
-    reason: OfReason = None,
-    error: WithError = None,
-    fingerprint: OfKind = None,
-    since: Since = None,
-    until: Until = None,
-    yes: Yes = False,
-    app: App = None,
-    app_dir: AppDir = None,
-    as_json: AsJson = False,
-) -> None:
+@dataclass(frozen=True)
+class Chosen(Filters):
+    """What both verbs are told: which dead letters, by id or by the filters, and where they are."""
+
+    id: MaybeId = None
+    every: All = False
+    yes: Yes = False
+    app: App = None
+    app_dir: AppDir = None
+    as_json: AsJson = False
+
+
+@spread
+def redrive(chosen: Chosen, args: Args = None, edit: Edit = False) -> None:
     """Send dead letters back to their queues with all attempts new: one, perhaps edited, or all that match."""
-    which = matching(task, reason, error, fingerprint, since, until)
-    _check_choice(id, which, every=every, edits=edit + (args is not None))
-    with opened_stores(find_settings(app, app_dir)) as stores:
-        if id is None:
-            done = _all_matching(
-                stores, which, "redrive", "Send {} back to their queues?", _redriven(stores), yes=yes
-            )
+    which = _which(chosen, edits=edit + (args is not None))
+    with opened_stores(find_settings(chosen.app, chosen.app_dir)) as stores:
+        if chosen.id is None:
+            question = "Send {} back to their queues?"
+            done = _all_matching(stores, which, "redrive", question, _redriven(stores), yes=chosen.yes)
         else:
-            done = _redrive_one(stores, find_letter(stores.records, id), args, app, app_dir, edit=edit)
-    _tell("redriven", "sent back", done, as_json=as_json)
+            letter = find_letter(stores.records, chosen.id)
+            done = _redrive_one(stores, letter, args, chosen.app, chosen.app_dir, edit=edit)
+    _tell("redriven", "sent back", done, as_json=chosen.as_json)
 
 
-def discard(
-    id: MaybeId = None,  # noqa: A002
-    every: All = False,
-    task: OfTask = None,
-    reason: OfReason = None,
-    error: WithError = None,
-    fingerprint: OfKind = None,
-    since: Since = None,
-    until: Until = None,
-    yes: Yes = False,
-    app: App = None,
-    app_dir: AppDir = None,
-    as_json: AsJson = False,
-) -> None:
+@spread
+def discard(chosen: Chosen) -> None:
     """Delete dead letters for good, one or all that match: their arguments, their attempts and then their bytes."""
-    which = matching(task, reason, error, fingerprint, since, until)
-    _check_choice(id, which, every=every)
-    with opened_stores(find_settings(app, app_dir)) as stores:
-        if id is None:
-            done = _all_matching(stores, which, "discard", "Delete {} for good?", Discard, yes=yes)
+    which = _which(chosen)
+    with opened_stores(find_settings(chosen.app, chosen.app_dir)) as stores:
+        if chosen.id is None:
+            done = _all_matching(stores, which, "discard", "Delete {} for good?", Discard, yes=chosen.yes)
         else:
-            record = find_letter(stores.records, id).record
+            record = find_letter(stores.records, chosen.id).record
             _confirm(
                 f"Delete {record.task or 'an unreadable message'}, sent {when(record.sent_at)}, for good?",
-                yes=yes,
+                yes=chosen.yes,
             )
-            done = _carried_out(stores, "discard", id, iter([Discard(id)]), raises=True)
-    if id is not None and as_json:
-        forms.print_json({"id": id, "state": "discarded" if done.ids else None})
+            done = _carried_out(stores, "discard", chosen.id, iter([Discard(chosen.id)]), raises=True)
+    if chosen.id is not None and chosen.as_json:
+        forms.print_json({"id": chosen.id, "state": "discarded" if done.ids else None})
         raise typer.Exit(exits.OK if done.ids else exits.NOTHING_DONE)
-    _tell("discarded", "deleted for good", done, as_json=as_json)
+    _tell("discarded", "deleted for good", done, as_json=chosen.as_json)
 
 
 @dataclass
@@ -132,16 +116,18 @@ class Done:
     refused: dict[str, str] = field(default_factory=dict[str, str])
 
 
-def _check_choice(message_id: str | None, which: Matching, *, every: bool, edits: int = 0) -> None:
-    """See that one is meant or all that match, not both.
+def _which(chosen: Chosen, *, edits: int = 0) -> Matching:
+    """The filters, having seen that one is meant or all that match, not both.
 
     Raises:
-        UsageError: neither, or both.
+        UsageError: neither, or both; or a time that is none.
     """
-    if (message_id is None) == (not every) or (every and edits) or edits > 1 or (which != ALL and not every):
+    which, one = chosen.matching(), chosen.id is not None
+    if one == chosen.every or (chosen.every and edits) or edits > 1 or (which != ALL and one):
         raise UsageError(
             "say an ID (perhaps with --args or --edit), or --all-matching (perhaps with --task and the like)"
         )
+    return which
 
 
 def _redrive_one(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -44,23 +45,32 @@ Since = Annotated[
 Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only those that died before it.")]
 
 
-def matching(
-    task: str | None,
-    reason: Reason | None,
-    error: str | None,
-    fingerprint: str | None,
-    since: str | None,
-    until: str | None,
-) -> Matching:
-    """What the options say.
+@dataclass(frozen=True)
+class Filters:
+    """The options that say which dead letters are meant."""
 
-    Raises:
-        UsageError: a time that is none.
-    """
-    now = time.time()
-    return Matching(
-        task, reason, error, fingerprint, _moment(since, now, "--since"), _moment(until, now, "--until")
-    )
+    task: OfTask = None
+    reason: OfReason = None
+    error: WithError = None
+    fingerprint: OfKind = None
+    since: Since = None
+    until: Until = None
+
+    def matching(self) -> Matching:
+        """What they say.
+
+        Raises:
+            UsageError: a time that is none.
+        """
+        now = time.time()
+        return Matching(
+            self.task,
+            self.reason,
+            self.error,
+            self.fingerprint,
+            _moment(self.since, now, "--since"),
+            _moment(self.until, now, "--until"),
+        )
 
 
 def described(which: Matching) -> str:

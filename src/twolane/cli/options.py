@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from functools import wraps
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -36,3 +40,30 @@ def told(*examples: str, exit_codes: str = EXIT_CODES) -> str:
     """The end of a command's help: examples, then exit codes."""
     lines = ["Examples:", *(f"  $ {example}" for example in examples), exit_codes]
     return "\n\n".join(lines)
+
+
+def spread(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take the fields of a dataclass as options: those that several commands share stand once.
+
+    Args:
+        command: one of its parameters is of a dataclass, whose fields are annotated as typer wants it. They take
+            that parameter's place in the help.
+    """
+    own = inspect.signature(command, eval_str=True).parameters
+    (shared,) = [each for each in own.values() if is_dataclass(each.annotation)]
+    hints = get_type_hints(shared.annotation, include_extras=True)
+    options = [
+        inspect.Parameter(field.name, shared.kind, default=field.default, annotation=hints[field.name])
+        for field in fields(shared.annotation)
+    ]
+
+    @wraps(command)
+    def spread_out(**given: Any) -> None:
+        made = shared.annotation(**{each.name: given.pop(each.name) for each in options})
+        command(**{shared.name: made}, **given)
+
+    taken = [each for one in own.values() for each in (options if one is shared else [one])]
+    made_up: Any = spread_out
+    made_up.__signature__ = inspect.Signature(taken)  # what typer reads
+    made_up.__annotations__ = {each.name: each.annotation for each in taken}
+    return spread_out
