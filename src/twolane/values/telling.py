@@ -7,7 +7,7 @@ a target no more than one death does.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from twolane.values.outcome import Reason
 from twolane.values.record import DeadLetter
@@ -36,8 +36,10 @@ class OwedAlert:
         number: its place in the order of all alerts, from 1.
         owed_at: since when, in epoch seconds.
         fingerprint: its kind: of the death, or the notice's key.
-        letter: who died.
+        letter: who died, as it is now: somebody may have sent it back or discarded it since.
         notice: what else is to be told.
+        reason: why it died this time; None: it is a notice.
+        error: the last error it died with, in one line.
     """
 
     number: int
@@ -45,6 +47,16 @@ class OwedAlert:
     fingerprint: str
     letter: DeadLetter | None = None
     notice: Notice | None = None
+    reason: Reason | None = None
+    error: str = ""
+
+    @property
+    def died(self) -> DeadLetter | None:
+        """Who died, with the reason of this death, whatever has become of it since."""
+        if self.letter is None:
+            return None
+        record = self.letter.record
+        return replace(self.letter, record=replace(record, reason=self.reason or record.reason))
 
 
 @dataclass(frozen=True, slots=True)

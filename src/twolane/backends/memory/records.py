@@ -91,7 +91,14 @@ class Alert:
     def whole(self) -> OwedAlert:
         """With all that is known of it."""
         if self.row is not None:
-            return OwedAlert(self.number, self.owed_at, self.fingerprint, letter=self.row.letter())
+            return OwedAlert(
+                self.number,
+                self.owed_at,
+                self.fingerprint,
+                letter=self.row.letter(),
+                reason=self.reason,
+                error=self.title,
+            )
         notice = Notice(self.fingerprint, self.title, self.body)
         return OwedAlert(self.number, self.owed_at, self.fingerprint, notice=notice)
 

@@ -37,7 +37,7 @@ ONE = """
     SELECT outbox.task, outbox.reason, title, coalesce(id, '') FROM outbox LEFT JOIN messages USING (seq)
     WHERE number = ?
 """
-FIRST = "SELECT number, owed_at, fingerprint, seq, title, body FROM outbox WHERE number > ? ORDER BY number LIMIT ?"
+FIRST = "SELECT number, owed_at, fingerprint, seq, title, body, reason FROM outbox WHERE number > ? ORDER BY number LIMIT ?"
 
 
 def owe_notice(tx: Transaction, entry: OweNotice) -> int:
@@ -135,11 +135,12 @@ def _kind(
 
 
 def _alerts(connection: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> Iterable[OwedAlert]:
-    for number, owed_at, fingerprint, seq, title, body in rows:
+    for number, owed_at, fingerprint, seq, title, body, reason in rows:
         if seq is None:
             yield OwedAlert(number, owed_at, fingerprint, notice=Notice(fingerprint, title, body))
         else:
-            yield OwedAlert(number, owed_at, fingerprint, letter=letter(connection, seq))
+            found = letter(connection, seq)
+            yield OwedAlert(number, owed_at, fingerprint, letter=found, reason=reason_of(reason), error=title)
 
 
 def _written(state: TargetState) -> str:

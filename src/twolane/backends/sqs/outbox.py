@@ -224,4 +224,12 @@ def _owed(number: int, alert: Alert, body: Callable[[Row], str | None]) -> OwedA
     if alert.row is None:
         notice = Notice(alert.fingerprint, alert.title, alert.body)
         return OwedAlert(number, alert.owed_at, alert.fingerprint, notice=notice)
-    return OwedAlert(number, alert.owed_at, alert.fingerprint, letter=alert.row.letter(body(alert.row)))
+    letter = alert.row.letter(body(alert.row))
+    return OwedAlert(
+        number,
+        alert.owed_at,
+        alert.fingerprint,
+        letter=letter,
+        reason=letter.record.reason,
+        error=alert.title,
+    )
