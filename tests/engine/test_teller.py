@@ -15,11 +15,12 @@ from tests.clock import FakeClock
 from tests.contract.house import House, InMemory
 from twolane import Death, DefinitionError, Tasks
 from twolane.contracts.outbox import OweNotice, RegisterTargets, SaveTarget
-from twolane.contracts.queue import DeadLetterDelivery
+from twolane.contracts.queue import DeadLetterDelivery, Discard, Redrive
 from twolane.engine import teller as module
 from twolane.engine.batcher import Batcher
 from twolane.engine.targets import HookTarget, LogTarget
 from twolane.engine.teller import Teller
+from twolane.engine.wording import Message, boxed, columns
 from twolane.values.outcome import Failure, Reason
 
 
@@ -226,6 +227,33 @@ class TestHooks:
         free.set()
         assert len(seen) == 1
 
+    def test_others_are_told_while_one_hangs(
+        self, die: Callable[..., str], teller: Callable[..., Teller]
+    ) -> None:
+        hangs, free, told = threading.Event(), threading.Event(), threading.Event()
+
+        def a_stuck(_: Death) -> None:
+            hangs.set()
+            free.wait()
+
+        def good(_: Death) -> None:
+            assert hangs.wait(30)
+            told.set()
+
+        die()
+        telling = teller(a_stuck, good)
+
+        async def main() -> None:
+            await telling.look()
+            try:
+                assert await asyncio.to_thread(told.wait, 30)
+                assert "hook:a_stuck" in telling._busy
+            finally:
+                free.set()
+            await telling.finish()
+
+        asyncio.run(main())
+
     def test_get_no_notices(
         self, house: House, teller: Callable[..., Teller], caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -250,6 +278,57 @@ class TestHooks:
         assert callable(hook), "it stays itself"
         with pytest.raises(DefinitionError, match="there is a hook named"):
             tasks.on_death(hook)
+
+
+class TestSomebodyWasFaster:
+    """What was done about a dead letter before a target that was down could be told of it."""
+
+    def told(self, caplog: pytest.LogCaptureFixture) -> str:
+        return "".join(each.getMessage() for each in caplog.records if each.name == "twolane.alert")
+
+    def test_one_that_was_sent_back_is_told_as_it_died(
+        self,
+        house: House,
+        die: Callable[..., str],
+        teller: Callable[..., Teller],
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        seen: list[Death] = []
+
+        def hook(death: Death) -> None:
+            seen.append(death)
+
+        message_id, died_at = die(), house.clock.now()
+        house.do(Redrive(message_id))
+        house.clock.advance(60)
+        asyncio.run(_rounds(teller(hook), 1))
+        text = self.told(caplog)
+        assert "task app:work died: gave_up" in text
+        assert "ValueError: no seats" in text
+        assert "Somebody has sent it back meanwhile: it is waiting now." in text
+        assert f"See it: twolane status {message_id}" in text
+        assert "It is kept" not in text
+        assert [(death.reason, death.died_at.timestamp()) for death in seen] == [("gave_up", died_at)]
+
+    @pytest.mark.parametrize("count", [1, 30])
+    def test_of_one_that_was_discarded_only_the_kind_of_error_is_told(
+        self,
+        house: House,
+        die: Callable[..., str],
+        teller: Callable[..., Teller],
+        caplog: pytest.LogCaptureFixture,
+        count: int,
+    ) -> None:
+        """With its arguments gone nobody knows whether there is a secret in the error's text."""
+        for _ in range(count):
+            house.do(Discard(die("hunter2 is no password")))
+        asyncio.run(_rounds(teller(), 1))
+        text = self.told(caplog)
+        assert "gave_up" in text
+        assert "ValueError" in text
+        assert "hunter2" not in text
+        if count == 1:
+            assert "Somebody has discarded it meanwhile" in text
 
 
 class TestSeveralProcesses:
@@ -358,6 +437,38 @@ class TestLoop:
         asyncio.run(main())
         assert house.records.stats().owed_alerts == 0
 
+    def test_a_target_that_takes_long_to_be_ready_is_waited_for(
+        self,
+        house: House,
+        die: Callable[..., str],
+        batcher: Batcher,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """An import on a slow machine is no answer that did not come."""
+        ready, told = threading.Event(), threading.Event()
+
+        class Slow(LogTarget):
+            def problem(self) -> None:
+                ready.wait()
+
+            def tell(self, part: Message) -> None:
+                assert ready.is_set()
+                told.set()
+
+        async def main() -> None:
+            telling = Teller(batcher, house.records, [Slow()], house.clock)
+            telling.start()
+            await telling.look()
+            assert telling._busy
+            await asyncio.sleep(0)
+            assert not house.target("log").state.sent, "nothing was tried yet"
+            ready.set()
+            assert await asyncio.to_thread(told.wait, 30)
+            await telling.finish()
+
+        die()
+        asyncio.run(main())
+
     def test_a_queue_that_fails_is_asked_again(
         self,
         house: House,
@@ -462,6 +573,10 @@ class TestLog:
         assert {len(line) for line in lines} == {96}
         assert "\x1b" not in record.getMessage()
         assert f"twolane dead redrive {message_id}" in record.getMessage()
+
+    def test_a_box_is_closed_whatever_the_script(self) -> None:
+        boxes = boxed(Message("größer 中文 ブ\u0301", "한국어 e\u0301"))
+        assert {columns(line) for line in boxes.strip().splitlines()} == {96}
 
     def test_that_is_muted_swallows_no_death(
         self,

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from twolane.engine.pace import Pace
 from twolane.engine.wording import Message, boxed
-from twolane.values.fingerprint import fingerprint
 from twolane.values.record import DeadLetter
+from twolane.values.telling import OwedAlert
 
 log = logging.getLogger("twolane.alert")
 
@@ -174,8 +174,14 @@ class HookTarget:
         return self._fn(part)
 
 
-def death_of(letter: DeadLetter, because: str) -> Death:
-    """A dead letter as a hook gets it."""
+def death_of(alert: OwedAlert, letter: DeadLetter, because: str) -> Death:
+    """A death as a hook gets it.
+
+    Args:
+        alert: that it is owed.
+        letter: who died.
+        because: the task's reason for its answer.
+    """
     record, last = letter.record, letter.attempts[-1].failure if letter.attempts else None
     return Death(
         id=record.id,
@@ -183,13 +189,13 @@ def death_of(letter: DeadLetter, because: str) -> Death:
         queue=record.queue,
         reason=record.reason.value if record.reason else "",
         error_type=last.error_type if last else "",
-        error=last.message if last else "",
+        error=last.message if last else alert.error,  # its attempts are gone: somebody has discarded it
         traceback=last.traceback if last else "",
         attempts=len(letter.attempts),
-        fingerprint=fingerprint(record.task, last),
+        fingerprint=alert.fingerprint,
         because=because,
         sent_at=datetime.fromtimestamp(record.sent_at, UTC),
-        died_at=datetime.fromtimestamp(record.finished_at or record.sent_at, UTC),
+        died_at=datetime.fromtimestamp(alert.owed_at, UTC),
     )
 
 

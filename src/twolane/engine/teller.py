@@ -40,6 +40,8 @@ PAUSE_S = 0.1
 REGISTER_S = 300.0
 FINISH_S = 3.0
 """How long a process that stops gives its targets, in seconds; what is still owed then is told by the next one."""
+CHECK_S = 60.0
+"""How long a target that was never told anything may take until it is ready, in seconds."""
 BATCH = 100
 """How many deaths a hook gets for one line written down."""
 BATCH_S = 10.0
@@ -87,12 +89,14 @@ class Teller:
         self._refusing = {target.id: Saying(clock) for target in targets}
         self._woken = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
-        self._checking: list[asyncio.Task[None]] = []
+        self._checking: dict[str, asyncio.Task[None]] = {}
 
     def start(self) -> None:
         """Begin; in the event loop."""
         loop = asyncio.get_running_loop()
-        self._checking = [loop.create_task(self._check(target)) for target in self._targets.values()]
+        self._checking = {
+            target_id: loop.create_task(self._check(target)) for target_id, target in self._targets.items()
+        }
         self._running = loop.create_task(self._run())
 
     def wake(self) -> None:
@@ -104,7 +108,7 @@ class Teller:
         """Tell what can be told within `FINISH_S`, then end."""
         if self._running is not None:
             self._running.cancel()
-        for checking in self._checking:
+        for checking in self._checking.values():
             checking.cancel()
         self._look_at.clear()
         try:
@@ -205,6 +209,9 @@ class Teller:
         return target.timeout_s + SLACK_S + (BATCH_S if target.deaths_only else 0.0)
 
     async def _serve(self, target: Target, row: TargetRow) -> None:
+        if (checking := self._checking.get(target.id)) is not None:
+            # What it imports may take longer than one part may, and would count as no answer.
+            await asyncio.wait([checking], timeout=CHECK_S)
         try:
             await self._tell(target, row)
         except (QueueError, UsageError) as error:
@@ -267,15 +274,16 @@ class Teller:
         return state
 
     async def _hand_one(self, target: Target, alert: OwedAlert | None, owed: Owed) -> None:
+        letter = alert.died if alert is not None else None
         if target.deaths_only:
-            if alert is None or alert.letter is None:
+            if alert is None or letter is None:
                 return
-            part: Any = death_of(alert.letter, self._because(alert.letter.record.task))
+            part: Any = death_of(alert, letter, self._because(letter.record.task))
         elif alert is None:
             maskers = await self._read(partial(self._maskers, owed))
             part = digest(owed, self._because, self._address, maskers)
-        elif alert.letter is not None:
-            part = about_death(alert.letter, self._because(alert.letter.record.task), self._address)
+        elif letter is not None:
+            part = about_death(letter, self._because(letter.record.task), self._address, error=alert.error)
         elif alert.notice is not None:
             part = about_notice(alert.notice, self._address)
         else:
@@ -301,11 +309,8 @@ class Teller:
 
     def _maskers(self, owed: Owed) -> dict[str, Masker]:
         """What knows the secrets in the last error of each kind that is told by name."""
-        return {
-            kind.fingerprint: Masker.of(self._records.body(kind.id))
-            for kind in shown_in_digest(owed)
-            if kind.id
-        }
+        bodies = {kind.fingerprint: self._records.body(kind.id) for kind in shown_in_digest(owed) if kind.id}
+        return {kind: Masker.of(body) for kind, body in bodies.items() if body is not None}
 
     def _not_accepted(self, target: Target, state: TargetState, error: Exception) -> TargetState:
         now = self._clock.now()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import textwrap
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from twolane.engine.masking import Masker
 from twolane.values.fingerprint import headline, where
-from twolane.values.record import DeadLetter
+from twolane.values.record import DeadLetter, State
 from twolane.values.telling import Notice, Owed, OwedKind
 
 WIDTH = 96
@@ -19,6 +20,7 @@ MAX_TEXT_CHARS = 20_000
 """Longer text is cut before anything is looked for in it."""
 MAX_KINDS = 20
 _PLAIN = Masker()
+_DONE_ABOUT_IT = {State.DISCARDED: "discarded it"}
 _JOINERS = "\u200c\u200d"
 _CALLS = re.compile(r"@(?=everyone\b|here\b|channel\b|all\b)|<(?=[!@#&])", re.IGNORECASE)
 
@@ -34,30 +36,41 @@ class Message:
     body: str
 
 
-def about_death(letter: DeadLetter, because: str = "", address: str = "") -> Message:
+def about_death(letter: DeadLetter, because: str = "", address: str = "", *, error: str = "") -> Message:
     """One death: what died, why, how often it was tried, since when, what to do.
 
     Args:
-        letter: who died.
+        letter: who died; somebody may have sent it back or discarded it since.
         because: the task's reason for its answer.
         address: the queue's address, for the commands; empty: not said.
+        error: its last error in one line, for one whose attempts are gone.
     """
     record, masker = letter.record, Masker.of(letter.body)
     lines = [f"message {record.id}, queue {record.queue}, sent {when(record.sent_at)}"]
     if letter.attempts:
         last = letter.attempts[-1]
-        lines.append(f"attempt {last.number}: {one_line(masker.headline(headline(last.failure)))}")
+        lines.append(f"attempt {last.number}: {one_line(masker.headline(headline(last.failure)), masker)}")
         if at := where(last.failure.traceback):
             lines.append(f"at {one_line(at, masker)}")
+    elif error:
+        lines.append(_type_of(error))
     if len(letter.attempts) > 1:
         first = min(attempt.failure.started_at for attempt in letter.attempts)
         lines.append(f"{len(letter.attempts)} attempts since {when(first)}")
     if because:
         lines.append(f"It must not vanish, because {one_line(because)}")
-    lines.append("It is kept and will not be tried again by itself.")
+    is_dead = record.state is State.DEAD
+    lines.append(
+        "It is kept and will not be tried again by itself."
+        if is_dead
+        else f"Somebody has {_DONE_ABOUT_IT.get(record.state, 'sent it back')} meanwhile: it is {record.state} now."
+    )
     if address:
         lines.append(f"Its queue: TWOLANE_QUEUE={address}")
-    lines += [f"See it: twolane dead show {record.id}", f"Try it again: twolane dead redrive {record.id}"]
+    if is_dead:
+        lines += [f"See it: twolane dead show {record.id}", f"Try it again: twolane dead redrive {record.id}"]
+    else:
+        lines.append(f"See it: twolane status {record.id}")
     return Message(f"task {one_line(record.task) or '(unreadable)'} died: {record.reason}", "\n".join(lines))
 
 
@@ -85,14 +98,12 @@ def digest(
         owed: what is owed.
         because: a task's reason for its answer.
         address: the queue's address, for the commands; empty: not said.
-        maskers: of the last message of a kind, by fingerprint.
+        maskers: of the last message of a kind, by fingerprint; one whose message is gone has none.
     """
     deaths = [kind for kind in owed.kinds if not kind.notice]
     notices = [kind for kind in owed.kinds if kind.notice]
     shown, maskers = shown_in_digest(owed), maskers or {}
-    lines = [
-        line for kind in shown for line in _of_kind(kind, because, maskers.get(kind.fingerprint, _PLAIN))
-    ]
+    lines = [line for kind in shown for line in _of_kind(kind, because, maskers.get(kind.fingerprint))]
     if hidden := len(owed.kinds) - len(shown):
         lines.append(f"... and {hidden} more kind(s)")
     if deaths:
@@ -109,7 +120,16 @@ def boxed(message: Message) -> str:
     lines = [message.title, *message.body.splitlines()]
     wrapped = [part for line in lines for part in textwrap.wrap(line, WIDTH - 4) or [""]]
     rule = "+" + "-" * (WIDTH - 2) + "+"
-    return "\n".join(["", rule, *(f"| {line:<{WIDTH - 4}} |" for line in wrapped), rule])
+    padded = (line + " " * (WIDTH - 4 - columns(line)) for line in wrapped)
+    return "\n".join(["", rule, *(f"| {line} |" for line in padded), rule])
+
+
+def columns(text: str) -> int:
+    """How wide a terminal shows a text: most signs of Chinese, Japanese and Korean take two columns, accents of their own none."""
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
+    )
 
 
 def one_line(text: str, masker: Masker = _PLAIN) -> str:
@@ -153,13 +173,17 @@ def _digest_title(deaths: Sequence[OwedKind], notices: Sequence[OwedKind]) -> st
     return title + (f"; {len(notices)} notice(s)" if notices else "")
 
 
-def _of_kind(kind: OwedKind, because: Because, masker: Masker) -> list[str]:
+def _type_of(error: str) -> str:
+    """An error in one line without its text: nobody knows any more which secrets may be in it."""
+    return one_line(error.partition(":")[0])
+
+
+def _of_kind(kind: OwedKind, because: Because, masker: Masker | None) -> list[str]:
     since = f"since {when(kind.first_at)}"
     if kind.notice:
         return [f"{one_line(kind.error)} ({since})"]
-    lines = [
-        f"{kind.count:,} x {one_line(kind.task) or '(unreadable)'}: {kind.reason}: {one_line(masker.headline(kind.error))}"
-    ]
+    error = _type_of(kind.error) if masker is None else one_line(masker.headline(kind.error), masker)
+    lines = [f"{kind.count:,} x {one_line(kind.task) or '(unreadable)'}: {kind.reason}: {error}"]
     lines.append(
         f"    {since}, the last {when(kind.last_at)}; twolane dead list --fingerprint {kind.fingerprint}"
     )
