@@ -51,8 +51,7 @@ def make() -> None:
         ),
         (
             ["kill", "KILL=tests/kill/test_telling.py", "ROUNDS=7", "SEED=5"],
-            'TWOLANE_KILL_ROUNDS="7" TWOLANE_KILL_SEED="5" "/nowhere/venv/bin/python" '
-            "-m pytest -n auto --dist worksteal tests/kill/test_telling.py",
+            'TWOLANE_KILL_ROUNDS="7" TWOLANE_KILL_SEED="5" "/nowhere/venv/bin/python" -m pytest -n auto --dist worksteal tests/kill/test_telling.py',
         ),
         (["lint"], '/lint-imports"'),
         (["bench"], '/python" -m benchmarks'),
