@@ -539,7 +539,38 @@ class TestLoop:
         asyncio.run(main())
         free.set()
         assert "the next one tells them" in caplog.text
-        assert caplog.text.count("died: gave_up") == 2, "one that hangs keeps no other from its last word"
+
+    def test_one_that_hangs_keeps_no_other_from_its_last_word(
+        self,
+        house: House,
+        die: Callable[..., str],
+        batcher: Batcher,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(module, "FINISH_S", 60.0)
+        free, told = threading.Event(), list[str]()
+
+        class LastWord(LogTarget):
+            def tell(self, part: Message) -> None:
+                told.append(part.title)
+                if len(told) == 2:
+                    free.set()
+
+        def a_stuck(_: Death) -> None:
+            free.wait()
+
+        die()
+
+        async def main() -> None:
+            telling = Teller(
+                batcher, house.records, [LastWord(), HookTarget("a_stuck", a_stuck)], house.clock
+            )
+            await telling.look()
+            die()
+            await telling.finish()
+
+        asyncio.run(main())
+        assert told == ["task app:work died: gave_up"] * 2
 
 
 async def _rounds(telling: Teller, count: int) -> None:
