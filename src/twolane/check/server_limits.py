@@ -1,41 +1,75 @@
-"""How long the servers of a tree let work go on: settings of uvicorn, gunicorn, Lambda and API Gateway, read as text."""
+"""How long the servers of a tree let work go on, read as text: uvicorn, gunicorn, systemd, docker, Lambda, API Gateway."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 _NAMES = re.compile(
-    r"^(Procfile|Dockerfile.*|.*\.dockerfile|docker-compose.*\.ya?ml|compose.*\.ya?ml|template\.ya?ml|serverless\.ya?ml|"
-    r"sam.*\.ya?ml|gunicorn.*\.py|.*_conf\.py|.*\.service|.*\.sh|Makefile|pyproject\.toml|.*\.tf|supervisord?.*\.conf)$",
+    r"^(Procfile.*|(.*\.)?Dockerfile.*|(docker-)?compose.*\.ya?ml|template.*\.(ya?ml|json)|serverless.*\.ya?ml|"
+    r"sam.*\.ya?ml|gunicorn.*\.py|.*_conf\.py|.*\.service|.*\.sh|Makefile|pyproject\.toml|\.env.*|.*\.tf|"
+    r".*stack.*\.ts|supervisord?.*\.conf)$",
     re.IGNORECASE,
 )
+_FAR = r"[\s=\"',\\-]+"
+"""What may stand between an option and its value: on one line, in a list of arguments, in a list of YAML."""
+_SPAN = r"['\"]?((?:\d+(?:\.\d+)?[ ]?(?:min|ms|h|m|s)?[ ]?)+)\b"
+_DURATION = r"Duration\.((?:seconds|minutes)\(\s*\d+)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """A setting: how it is written, where, and what it means.
+
+    Attributes:
+        pattern: finds the value as its first group.
+        sentence: what it means, with a place for seconds.
+        files: names of files that have it; others are not looked at.
+        beside: what the file must have as well.
+        unit_s: seconds in one of its numbers.
+    """
+
+    pattern: re.Pattern[str]
+    sentence: str
+    files: str = ""
+    beside: str = ""
+    unit_s: float = 1
+
+
+def _setting(pattern: str, sentence: str, files: str = "", beside: str = "", unit_s: float = 1) -> _Setting:
+    return _Setting(re.compile(pattern, re.MULTILINE), sentence, files, beside, unit_s)
+
+
+_UVICORN = "uvicorn waits {} s at a shutdown"
+_STOPS = "gunicorn waits {} s at a shutdown"
+_SILENT = "gunicorn ends a worker that is silent for {} s"
+_LAMBDA = "the Lambda function ends after {} s"
+_GATEWAY = "API Gateway ends the request after {} s"
 _SETTINGS = (
-    (re.compile(r"--timeout-graceful-shutdown[ =\"',]+(\d+)"), "uvicorn waits {} s at a shutdown"),
-    (re.compile(r"timeout_graceful_shutdown\s*=\s*(\d+)"), "uvicorn waits {} s at a shutdown"),
-    (
-        re.compile(r"gunicorn\b.*?(?:--timeout|-t)[ =\"',]+(\d+)"),
-        "gunicorn ends a worker that is silent for {} s",
-    ),
-    (re.compile(r"--graceful-timeout[ =\"',]+(\d+)"), "gunicorn waits {} s at a shutdown"),
-    (re.compile(r"^\s*graceful_timeout\s*=\s*(\d+)"), "gunicorn waits {} s at a shutdown"),
-    (re.compile(r"^\s*timeout\s*=\s*(\d+)"), "the server's time-out is {} s"),
-    (re.compile(r"^\s*Timeout:\s*(\d+)"), "the Lambda function ends after {} s"),
-    (
-        re.compile(r"^\s*(?:timeoutInMillis|TimeoutInMillis):\s*(\d+)\d{3}"),
-        "API Gateway ends the request after {} s",
-    ),
-    (re.compile(r"^\s*timeout:\s*(\d+)\s*(?:#.*)?$"), "the Lambda function ends after {} s"),
-    (re.compile(r"TimeoutStopSec\s*=\s*(\d+)"), "systemd kills the server {} s after it asked it to stop"),
-    (re.compile(r"stop_grace_period:\s*(\d+)s"), "docker kills the container {} s after it asked it to stop"),
+    _setting(rf"--timeout-graceful-shutdown{_FAR}(\d+)", _UVICORN),
+    _setting(rf"\btimeout_graceful_shutdown\s*=\s*(\d+)", _UVICORN),
+    _setting(rf"\bUVICORN_TIMEOUT_GRACEFUL_SHUTDOWN{_FAR}:?\s*['\"]?(\d+)", _UVICORN),
+    _setting(rf"--graceful-timeout{_FAR}(\d+)", _STOPS),
+    _setting(r"^\s*graceful_timeout\s*=\s*(\d+)", _STOPS),
+    _setting(rf"(?<![\w-])--timeout{_FAR}(\d+)", _SILENT, beside=r"\bgunicorn\b|GUNICORN"),
+    _setting(r"\bgunicorn\b[^\n]*?\s-t[ =]*(\d+)", _SILENT),
+    _setting(r"^\s*timeout\s*=\s*(\d+)", _SILENT, files=r"gunicorn|_conf\.py$"),
+    _setting(r"^\s*\"?Timeout\"?:\s*(\d+)", _LAMBDA, beside=r"AWS::(?:Serverless|Lambda)::Function"),
+    _setting(r"^\s*timeout:\s*(\d+)\s*(?:#.*)?$", _LAMBDA, files="serverless", beside=r"(?m)^functions:"),
+    _setting(r"^\s*timeout\s*=\s*(\d+)", _LAMBDA, files=r"\.tf$", beside="aws_lambda_function"),
+    _setting(rf"\btimeout\s*[=:]\s*(?:\w+\.)?{_DURATION}", _LAMBDA, beside=r"aws[_-]cdk"),
+    _setting(r"^\s*\"?[tT]imeoutInMillis\"?:\s*(\d+)", _GATEWAY, unit_s=0.001),
+    _setting(r"^\s*timeout_milliseconds\s*=\s*(\d+)", _GATEWAY, files=r"\.tf$", unit_s=0.001),
+    _setting(rf"^\s*TimeoutStopSec\s*=\s*{_SPAN}", "systemd kills the server {} s after it asked it to stop"),
+    _setting(rf"^\s*stop_grace_period:\s*{_SPAN}", "docker kills the container {} s after it asked it to stop"),
+    _setting(r"^\s*stopwaitsecs\s*=\s*(\d+)", "supervisor kills the server {} s after it asked it to stop"),
 )
-_ONLY_HERE = {
-    r"^\s*timeout\s*=\s*(\d+)": re.compile(r"gunicorn|_conf\.py$"),
-    r"^\s*timeout:\s*(\d+)\s*(?:#.*)?$": re.compile(r"serverless"),
-}
+_PART = re.compile(r"(\d+(?:\.\d+)?)[ ]?(min|ms|h|m|s)?")
+_UNITS_S = {"ms": 0.001, "s": 1, "": 1, "m": 60, "min": 60, "h": 3600}
+_IN_CODE = re.compile(r"aws_cdk|timeout_graceful_shutdown")
 _LARGEST_BYTES = 200_000
 _DEEPEST = 4
 _SKIPPED = frozenset(["node_modules", "site-packages", "venv", "__pycache__"])
@@ -54,16 +88,22 @@ class Limit:
 
     path: str
     line: int
-    seconds: int
+    seconds: float
     sentence: str
 
 
-def limits(root: Path) -> list[Limit]:
-    """The settings below a root, the shortest first."""
+def limits(root: Path, code: Iterable[tuple[str, str]] = ()) -> list[Limit]:
+    """The settings below a root, the shortest first.
+
+    Args:
+        root: the folder.
+        code: the Python of the tree, as path and text: servers are also set up in it.
+    """
     if root.is_file():
         return []
-    found = [limit for file, rel in _files(root, "", 0) for limit in _of(file, rel)]
-    return sorted(found, key=lambda limit: limit.seconds)
+    found = [limit for file, rel in _files(root, "", 0) for limit in _of(_text(file), rel)]
+    found += [limit for rel, text in code if _IN_CODE.search(text) for limit in _of(text, rel)]
+    return sorted(set(found), key=lambda limit: (limit.seconds, limit.path, limit.line))
 
 
 def _files(folder: Path, rel: str, depth: int) -> Iterator[tuple[Path, str]]:
@@ -80,19 +120,28 @@ def _files(folder: Path, rel: str, depth: int) -> Iterator[tuple[Path, str]]:
             yield Path(entry.path), below
 
 
-def _of(file: Path, rel: str) -> Iterator[Limit]:
+def _text(file: Path) -> str:
     try:
-        if file.stat().st_size > _LARGEST_BYTES:
-            return
-        text = file.read_text("utf-8", errors="replace")
+        return "" if file.stat().st_size > _LARGEST_BYTES else file.read_text("utf-8", errors="replace")
     except OSError:
-        return
-    for number, line in enumerate(text.split("\n"), 1):
-        for pattern, sentence in _SETTINGS:
-            where = _ONLY_HERE.get(pattern.pattern)
-            if where is not None and not where.search(rel):
+        return ""
+
+
+def _of(text: str, rel: str) -> Iterator[Limit]:
+    for each in _SETTINGS:
+        if (each.files and not re.search(each.files, rel)) or (each.beside and not re.search(each.beside, text)):
+            continue
+        for match in each.pattern.finditer(text):
+            line = text.count("\n", 0, match.start(1)) + 1
+            if text[text.rfind("\n", 0, match.start(1)) + 1 :].lstrip().startswith(("#", "//")):
                 continue
-            match = pattern.search(line)
-            if match:
-                yield Limit(rel, number, int(match[1]), sentence.format(match[1]))
-                break
+            seconds = _seconds(match[1]) * each.unit_s
+            yield Limit(rel, line, seconds, each.sentence.format(f"{seconds:g}"))
+
+
+def _seconds(written: str) -> float:
+    """`90`, `1min 30s`, `1m30s` and `minutes(5` in seconds."""
+    if "(" in written:
+        unit, _, number = written.partition("(")
+        return float(number) * (60 if unit == "minutes" else 1)
+    return sum(float(number) * _UNITS_S[unit or ""] for number, unit in _PART.findall(written))

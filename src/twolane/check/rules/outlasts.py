@@ -28,7 +28,7 @@ def _outlasts(view: SiteView) -> Iterator[Hit]:
                 return
 
 
-def _is_long(call: Call, seconds: int, in_loop: bool) -> bool:
+def _is_long(call: Call, seconds: float, in_loop: bool) -> bool:
     if sleeps(call):
         match call.args:
             case (ast.Constant(value=int(pause) | float(pause)), *_):
