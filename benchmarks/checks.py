@@ -1,4 +1,4 @@
-"""`twolane check` on a made code base of 100,000 lines, beside ruff and mypy on the same tree."""
+"""`twolane check` on made code bases of 100,000 to 400,000 lines, in many files and in a few huge ones, beside ruff and mypy."""
 
 import json
 import subprocess
@@ -9,7 +9,8 @@ from pathlib import Path
 from benchmarks.measure import Report, Scale, at_most, scratch
 
 LINES = 100_000
-SMALL = LINES // 4
+LARGER = (2, 4)
+FEW = 1_500  # methods of a class: files of some 20,000 lines
 
 ROUTES = """\
 from fastapi import APIRouter, BackgroundTasks, Depends
@@ -62,25 +63,27 @@ METHOD = '''\
 '''
 PROBE = """
 import json, resource, sys, time
-began = time.perf_counter()
 from pathlib import Path
 from twolane.check.checking import check
+began = time.process_time()
 report = check(Path(sys.argv[1]))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-print(json.dumps({"s": time.perf_counter() - began, "bytes": peak, "lines": report.lines, "sites": len(report.sites)}))
+print(json.dumps({"s": time.process_time() - began, "bytes": peak, "lines": report.lines, "sites": len(report.sites)}))
 """
 
 
-def make(folder: Path, lines: int) -> int:
-    """Write a code base of about that many lines; answers how many it has."""
+def make(folder: Path, lines: int, methods: int = 20) -> int:
+    """Write a code base of about that many lines with so many methods a class; answers how many lines it has."""
     made, n = 0, 0
     for part in ("", "routes", "services"):
         (folder / "shop" / part).mkdir(parents=True, exist_ok=True)
         (folder / "shop" / part / "__init__.py").write_text("")
     while made < lines:
         names = {"n": n, "before": max(n - 1, 0)}
-        routes = ROUTES.format(**names) + "".join(HANDLER.format(i=i, **names) for i in range(3))
-        service = SERVICE.format(**names) + "".join(METHOD.format(i=i) for i in range(20))
+        routes = ROUTES.format(**names) + "".join(
+            HANDLER.format(i=i, **names) for i in range(3 * methods // 20)
+        )
+        service = SERVICE.format(**names) + "".join(METHOD.format(i=i) for i in range(methods))
         (folder / "shop" / "routes" / f"route_{n}.py").write_text(routes)
         (folder / "shop" / "services" / f"service_{n}.py").write_text(service)
         made += routes.count("\n") + service.count("\n")
@@ -104,22 +107,40 @@ def seconds(*command: str) -> float:
 
 def run(scale: Scale) -> Report:
     with scratch() as folder:
-        small, large = folder / "small", folder / "large"
-        made_small, made = make(small, SMALL), make(large, LINES)
-        few = min((checked(small) for _ in range(scale.rounds)), key=lambda told: told["s"])
-        many = min((checked(large) for _ in range(scale.rounds)), key=lambda told: told["s"])
-        ruff_s = seconds("ruff", "check", "--no-cache", "--isolated", str(large))
-        mypy_s = seconds("mypy", "--cache-dir", str(folder / "cache"), str(large / "shop"))
-    per_line = (many["s"] / made) / (few["s"] / made_small)
+        many, few = folder / "many", folder / "few"
+        lines = {at: make(at, LINES, methods) for at, methods in ((many, 20), (few, FEW))}
+        told = {at: min((checked(at) for _ in range(scale.rounds)), key=lambda t: t["s"]) for at in lines}
+        ruff_s = seconds("ruff", "check", "--no-cache", "--isolated", str(many))
+        mypy_s = seconds("mypy", "--cache-dir", str(folder / "cache"), str(many / "shop"))
+        larger = {
+            (at.name, times): _a_line(folder / f"{at.name}{times}", times, methods)
+            / (told[at]["s"] / lines[at])
+            for at, methods in ((many, 20), (few, FEW))
+            for times in LARGER
+        }
     return Report(
         [
-            at_most("check of 100,000 lines", many["s"] * LINES / made, 10, " s"),
-            at_most("peak memory of that", many["bytes"] / 1e6, 400, " MB"),
-            at_most("time a line at 100,000 over that at 25,000 (linear is 1)", per_line, 1.5),
+            at_most("check of 100,000 lines, CPU", told[many]["s"] * LINES / lines[many], 10, " s"),
+            at_most("the same in huge files", told[few]["s"] * LINES / lines[few], 10, " s"),
+            at_most(
+                "peak memory of the larger", max(each["bytes"] for each in told.values()) / 1e6, 400, " MB"
+            ),
+            *(
+                at_most(
+                    f"time a line at {times}00,000 in {name} files over 100,000 (linear is 1)", ratio, 1.5
+                )
+                for (name, times), ratio in larger.items()
+            ),
         ],
         {
-            "check": f"{made / many['s']:,.0f} lines/s, {many['sites']:.0f} sites",
-            "ruff check, no cache": f"{made / ruff_s:,.0f} lines/s",
-            "mypy, no cache": f"{made / mypy_s:,.0f} lines/s",
+            "check": f"{lines[many] / told[many]['s']:,.0f} lines/s, {told[many]['sites']:.0f} sites",
+            "check, huge files": f"{lines[few] / told[few]['s']:,.0f} lines/s, {told[few]['sites']:.0f} sites",
+            "ruff check, no cache": f"{lines[many] / ruff_s:,.0f} lines/s",
+            "mypy, no cache": f"{lines[many] / mypy_s:,.0f} lines/s",
         },
     )
+
+
+def _a_line(folder: Path, times: int, methods: int) -> float:
+    lines = make(folder, times * LINES, methods)
+    return checked(folder)["s"] / lines

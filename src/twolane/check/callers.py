@@ -7,13 +7,15 @@ from collections.abc import Iterator
 
 from twolane.check.files import is_test
 from twolane.check.names import Names
-from twolane.check.places import Place, places
+from twolane.check.places import Place, around
 from twolane.check.refs import Cls, Func, Ref
 from twolane.check.routes import Role, func_of, role_of
 from twolane.check.tree import Module
 
 MOST = 25
 """Callers of one name that are looked at: more than that, and the name says nothing."""
+MOST_LOOKED = 400
+"""Calls of one name that are looked at, whoever they call."""
 MOST_MODULES = 40
 """Files that are read for the callers of one function."""
 DEEPEST = 3
@@ -59,7 +61,7 @@ class Callers:
 
     def _role(self, func: Func, depth: int) -> Role:
         for each in self.around(func):
-            role = role_of(each, places(self.names.tree, each.module))
+            role = role_of(each, self.names.tree)
             if role != "none":
                 return role
         if depth >= DEEPEST or func.name == "lambda":
@@ -79,8 +81,8 @@ class Callers:
         return "none"
 
     def _is_dependency(self, func: Func) -> bool:
-        for module in self.names.tree.containing(f"Depends({func.name})"):
-            for place in places(self.names.tree, module).calls:
+        for module, offsets in self.names.tree.mentions.depended(func.name).items():
+            for place in (p for found in around(self.names.tree, module, offsets) for p in found.calls):
                 match place.call:
                     case ast.Call(func=ast.Name(id="Depends"), args=[ast.Name(id=name)]) if name == func.name:
                         found = self.names.ref(place.call.args[0], place.scope)
@@ -92,7 +94,7 @@ class Callers:
 
     def _modules(self, name: str, func: Func) -> list[Module]:
         """The modules that may call a function; of a name that many have, those that name its module or class."""
-        found = [each for each in self.names.tree.containing(f"{name}(") if not is_test(each.rel)]
+        found = [each for each in self.names.tree.mentions.called(name) if not is_test(each.rel)]
         if len(found) > MOST_MODULES:
             stem = func.module.rel.removesuffix("/__init__.py").removesuffix(".py").rpartition("/")[2]
             owner = func.owner.node.name if func.owner is not None else stem
@@ -102,11 +104,15 @@ class Callers:
     def _find(self, func: Func) -> Iterator[Place]:
         name = func.owner.node.name if func.name == "__init__" and func.owner is not None else func.name
         sole = len(self.names.tree.defining(func.name)) == 1
-        count = 0
+        count = looked = 0
         for module in self._modules(name, func):
-            for place in places(self.names.tree, module).calls:
+            offsets = self.names.tree.mentions.called(name)[module]
+            for place in (p for found in around(self.names.tree, module, offsets) for p in found.calls):
                 if not _is_named(place.call, name):
                     continue
+                looked += 1
+                if looked > MOST_LOOKED:
+                    return
                 found = self.names.ref(place.call.func, place.scope)
                 if _is_it(found, func) or (found is None and sole):
                     yield place

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from twolane.check.edits import Edits
 from twolane.check.evidence import Gathered
 from twolane.check.home import Home
-from twolane.check.places import places
 from twolane.check.refs import Func
 from twolane.check.routes import route_of
 from twolane.check.rule import Rule
@@ -66,7 +65,7 @@ def planned(found: Gathered, judged: Judged) -> Change | None:
     parameter = _injected(found)
     if parameter is None or not _can_be_task(root.func, judged.verdict, found):
         return None
-    if route_of(site.func, places(found.view.names.tree, site.func.module)) is None:
+    if route_of(site.func, found.view.names.tree) is None:
         return None
     if judged.verdict == "queue" and (_speaks(REQUEST_SCOPED, found) or _speaks(UPLOAD, found)):
         return None

@@ -17,7 +17,6 @@ from twolane.check.files import Note, is_test, walk
 from twolane.check.home import Home
 from twolane.check.names import Names
 from twolane.check.own import answers
-from twolane.check.places import places
 from twolane.check.report import Checked, Finding, Report
 from twolane.check.rule import FileView
 from twolane.check.rules import FINDINGS
@@ -53,7 +52,7 @@ def check(
 def _uncollected() -> Generator[None]:
     """Without the garbage collector, which would look at each of a million nodes again and again: half of the time.
 
-    The tree calls it by hand whenever it has let go of enough.
+    Nothing that is let go of on the way holds on to itself in a circle.
     """
     was_on = gc.isenabled()
     gc.disable()
@@ -92,7 +91,7 @@ class _Checker:
         self.callers = Callers(self.names)
         self.also_tests = root.is_file()  # it was named
         self.finder = Finder(self.names, self.callers, also_tests=self.also_tests)
-        self.gatherer = Gatherer(self.names, self.callers, limits(root))
+        self.gatherer = Gatherer(self.names, self.callers, limits(root, ((m.rel, m.text) for m in tree.modules.values())))
 
     def run(self) -> None:
         """Go through the files in order of their paths."""
@@ -105,8 +104,8 @@ class _Checker:
                 sites.setdefault((site.path, site.line, site.callee), suppressions.apply(site))
             self._file(module, suppressions)
             self.report.findings += suppressions.unexplained
-            self.callers.forget()
-            self.gatherer.forget()
+            self.tree.pinned = None
+            self._trim()
         if self.changes:
             self.report.diff = edited(
                 self.planned, self.tree, Home(self.names), self._kept(self.planned)
@@ -114,7 +113,18 @@ class _Checker:
         self.report.sites = sorted(sites.values(), key=lambda site: (site.path, site.line))
 
     def _sites(self, module: Module) -> list[Checked]:
-        return [self._checked(site) for site in self.finder.find(module)]
+        made: list[Checked] = []
+        self.tree.pinned = module  # its sites hold on to its functions
+        for site in self.finder.find(module):
+            made.append(self._checked(site))
+            self._trim()
+        return made
+
+    def _trim(self) -> None:
+        """Let go of functions, and with them of all that remembers their nodes."""
+        if self.tree.trim():
+            self.callers.forget()
+            self.gatherer.forget()
 
     def _checked(self, site: Site) -> Checked:
         found = self.gatherer.gather(site)
@@ -129,7 +139,7 @@ class _Checker:
             code=judged.code,
             evidence=judged.evidence,
             findings=tuple(self._findings(found)),
-            source=site.place.module.lines[site.line - 1].strip(),
+            source=site.place.module.line(site.line).strip(),
         )
         if self.config.ignores(checked.code, checked.path):
             checked = checked.accept("ignored in pyproject.toml")
@@ -170,7 +180,7 @@ class _Checker:
             Finding(module.rel, line, code, reason) for line, code, reason in answers(self.gatherer, module)
         ]
         if CANDIDATE.search(module.text):
-            view = FileView(self.tree, module, places(self.tree, module), self.names, self.finder, [])
+            view = FileView(self.tree, module, self.names, self.finder, [])
             for rule in FINDINGS:
                 hits = rule.of_file(view) if rule.of_file is not None else ()
                 found += [Finding(module.rel, hit.line, rule.code, hit.reason) for hit in hits]

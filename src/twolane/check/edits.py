@@ -6,7 +6,8 @@ import ast
 import difflib
 from dataclasses import dataclass
 
-from twolane.check.tree import Module, Tree, parse
+from twolane.check.tree import Module, Tree
+from twolane.check.units import parse
 
 
 @dataclass(frozen=True, slots=True)

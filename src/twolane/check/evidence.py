@@ -11,7 +11,6 @@ from twolane.check.body import Body, Call
 from twolane.check.callers import Callers
 from twolane.check.names import Names
 from twolane.check.neutral import is_neutral, reads_by_name
-from twolane.check.places import places
 from twolane.check.refs import Cls, Func, Ref
 from twolane.check.routes import Route, func_of, route_of
 from twolane.check.rule import Evidence, Rule, SiteView, shown
@@ -87,7 +86,7 @@ class Gatherer:
         if site.func is None:
             return
         for func in self.callers.around(site.func):
-            route = route_of(func, places(self.names.tree, func.module))
+            route = route_of(func, self.names.tree)
             if route is not None:
                 yield route
                 return
@@ -95,7 +94,7 @@ class Gatherer:
         for place in self.callers.of(outermost)[:5]:
             caller = func_of(next(place.scope.functions(), place.scope))
             if caller is not None:
-                route = route_of(caller, places(self.names.tree, caller.module))
+                route = route_of(caller, self.names.tree)
                 if route is not None:
                     yield route
 
@@ -135,16 +134,10 @@ class Gatherer:
             return None
         module = self.names.tree.modules[paths[0]]
         scope = module_scope(self.names.tree, module)
-        for bindings in scope.bindings.values():
-            for binding in bindings:
-                if isinstance(binding, ast.ClassDef):
-                    cls = Cls(module, binding, scope)
-                    for method in binding.body:
-                        if (
-                            isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef))
-                            and method.name == name
-                        ):
-                            return Func(module, method, child(scope, binding), cls)
+        for unit in self.names.tree.named(module, name):
+            if len(unit.classes) == 1:
+                cls = Cls(module, unit.classes[0], scope)
+                return Func(module, unit.node, child(scope, unit.classes[0]), cls)
         return None
 
     def _follow(self, roots: list[Func], found: Gathered) -> None:

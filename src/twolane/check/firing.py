@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
-from twolane.check.places import Place, Places
+from twolane.check.places import Place
 from twolane.check.scopes import Scope, statements
 from twolane.check.words import dotted
 
@@ -29,10 +29,10 @@ _ENDS = frozenset(["cancel", "join", "result", "exception", "wait", "get", "aclo
 _STREAMS = ("StreamingResponse", "EventSourceResponse", "ServerSentEvent")
 
 
-def fate_of(place: Place, found: Places) -> Fate:  # noqa: C901  (one case a kind of node)
+def fate_of(place: Place) -> Fate:  # noqa: C901  (one case a kind of node)
     """What becomes of what a call of the create_task kind makes."""
     before: ast.AST = place.call
-    for above in found.above(place.call):
+    for above in place.found.above(place.call):
         match above:
             case ast.Await() | ast.Yield() | ast.YieldFrom():
                 return "awaited"

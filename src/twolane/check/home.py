@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from twolane.check.edits import Edits
 from twolane.check.names import Names
-from twolane.check.places import places
+from twolane.check.places import outside
 from twolane.check.refs import Ext
 from twolane.check.scopes import Imported, module_scope
 from twolane.check.tree import Module, Tree
@@ -55,7 +55,7 @@ class Home:
     def _assigned(self, last: str, names: frozenset[str]) -> tuple[Module, str, int] | None:
         """The first `name = Class(...)` at the top of a module."""
         for module in self.tree.containing(f"{last}("):
-            found = places(self.tree, module)
+            found = outside(self.tree, module)
             for place in found.calls:
                 if not isinstance(place.scope.node, ast.Module):
                     continue

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from twolane.check.names import Names
-from twolane.check.places import Place, places
+from twolane.check.places import having
 from twolane.check.scopes import FUNCTIONS
 from twolane.check.sites import Site
 from twolane.check.tree import Module
 
+_ANSWER = re.compile(r"\bif_lost\b")
 _TASKS = frozenset(["twolane.Tasks", "twolane.face.Tasks"])
 
 
@@ -27,14 +29,13 @@ class OwnTask:
 
 def own_tasks(names: Names, module: Module) -> Iterator[OwnTask]:
     """The tasks that are defined in a module, as a decorator or as a call on a function."""
-    found = places(names.tree, module)
-    for place in found.calls:
+    for place in (place for found in having(names.tree, module, _ANSWER) for place in found.calls):
         answer = _answer(place.call)
         if answer is None or not isinstance(place.call.func, ast.Attribute):
             continue
         if not names.is_a(names.ref(place.call.func.value, place.scope), _TASKS):
             continue
-        parent = found.parents.get(id(place.call))
+        parent = place.found.parents.get(id(place.call))
         if isinstance(parent, FUNCTIONS) and not isinstance(parent, ast.Lambda):
             callee: ast.expr = ast.copy_location(ast.Name(id=parent.name, ctx=ast.Load()), place.call)
         elif isinstance(parent, ast.Call) and parent.func is place.call and parent.args:
@@ -42,7 +43,7 @@ def own_tasks(names: Names, module: Module) -> Iterator[OwnTask]:
         else:
             continue
         told = tuple(k for k in place.call.keywords if k.arg in ("name", "because"))
-        site = Site(Place(place.call, place.scope), "task", callee, keywords=told)
+        site = Site(place, "task", callee, keywords=told)
         yield OwnTask(_name(place.call) or ast.unparse(callee), place.call.lineno, answer, site)
 
 

@@ -23,7 +23,8 @@ from twolane.check.scopes import (
     statements,
 )
 from twolane.check.self_attributes import assigned
-from twolane.check.tree import Module, Tree, parse
+from twolane.check.tree import Module, Tree
+from twolane.check.units import parse
 
 DEEPEST = 14
 """Steps of one resolution: a chain of names that is longer is given up."""
@@ -318,7 +319,7 @@ class Names:
 
     def _self_assigned(self, cls: Cls, attr: str, depth: int) -> Ref | None:
         """`self.attr = ...` in a method of the class."""
-        for value, annotation, scope in assigned(cls).get(attr, ()):
+        for value, annotation, scope in assigned(cls, attr):
             found = self.annotated(annotation, scope, depth + 1) if annotation is not None else None
             if found is None and value is not None:
                 found = self.ref(value, scope, depth + 1)

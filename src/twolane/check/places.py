@@ -1,21 +1,24 @@
-"""Every call of a module with the scope it stands in, and every node's parent."""
+"""Every call of a function or of a module's own level with the scope it stands in, and every node's parent."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from twolane.check.scopes import FUNCTIONS, Scope, child, module_scope
 from twolane.check.tree import Module, Tree
+from twolane.check.units import LAZY, Lazy, Unit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Place:
-    """A call, and the scope around it."""
+    """A call, the scope around it, and what one walk found with it."""
 
     call: ast.Call
     scope: Scope
+    found: Places
 
     @property
     def module(self) -> Module:
@@ -25,21 +28,17 @@ class Place:
 
 @dataclass(eq=False)
 class Places:
-    """What one walk over a module finds.
+    """What one walk finds: over a function of a module, or over what is not in one.
 
     Attributes:
         module: the module.
         calls: its calls, in order of their lines.
-        functions: the insides of its functions.
         parents: every node's parent, by the node's id.
-        tables: entries of tables of routes, with the name of the handler; None: not looked for yet.
     """
 
     module: Module
     calls: list[Place] = field(default_factory=list[Place])
-    functions: list[Scope] = field(default_factory=list[Scope])
     parents: dict[int, ast.AST] = field(default_factory=dict[int, ast.AST])
-    tables: list[tuple[ast.Call, str]] | None = None
 
     def above(self, node: ast.AST) -> Iterator[ast.AST]:
         """The nodes around a node, innermost first."""
@@ -55,36 +54,78 @@ class Places:
         return next((each for each in self.above(node) if isinstance(each, ast.stmt)), None)
 
 
-def places(tree: Tree, module: Module) -> Places:
-    """The places of a module, found once for each of its parses."""
-    scope = module_scope(tree, module)
+def outside(tree: Tree, module: Module) -> Places:
+    """The places of a module that are in none of its functions, decorators included; found once."""
     found = module.cache.get("places")
     if not isinstance(found, Places):
         found = Places(module)
-        _walk(tree.syntax(module), scope, found)
+        _walk(tree.syntax(module), module_scope(tree, module), found)
         module.cache["places"] = found
     return found
 
 
-def _walk(node: ast.AST, scope: Scope, found: Places) -> None:
-    stack: list[tuple[ast.AST, Scope]] = [(node, scope)]
+def inside(tree: Tree, unit: Unit) -> Places:
+    """The places in a function, found once for each time it is parsed."""
+    if not isinstance(unit.places, Places):
+        found = Places(unit.module)
+        scope = unit_scope(tree, unit)
+        _walk(unit.node, scope, found)
+        unit.places = found
+        return found
+    return unit.places
+
+
+def having(tree: Tree, module: Module, pattern: re.Pattern[str]) -> Iterator[Places]:
+    """The places of a module in order: outside of functions, and in those whose text a pattern is found in."""
+    yield outside(tree, module)
+    for unit in tree.units(module):
+        if pattern.search(module.text, module.offset(unit.start), module.offset(unit.end + 1)):
+            yield inside(tree, unit)
+
+
+def around(tree: Tree, module: Module, offsets: Iterable[int]) -> Iterator[Places]:
+    """The places of a module in order: outside of functions, and in those that some places of its text are in."""
+    yield outside(tree, module)
+    seen: set[int] = set()
+    for offset in offsets:
+        unit = tree.unit_at(module, module.line_at(offset))
+        if unit is not None and unit.start not in seen:
+            seen.add(unit.start)
+            yield inside(tree, unit)
+
+
+def unit_scope(tree: Tree, unit: Unit) -> Scope:
+    """The scope that a function of a module or of a class is defined in."""
+    scope = module_scope(tree, unit.module)
+    for cls in unit.classes:
+        scope = child(scope, cls)
+    return scope
+
+
+def _walk(root: ast.Module | Lazy, scope: Scope, found: Places) -> None:
+    stack: list[tuple[ast.AST, Scope]] = [(root, scope)]
     while stack:
-        at, around = stack.pop()
-        inner = around
+        at, around_it = stack.pop()
+        if isinstance(at, LAZY) and at is not root:  # a room of its own; its decorators are outside of it
+            for decorator in at.decorator_list:
+                found.parents[id(decorator)] = at
+                stack.append((decorator, around_it))
+            continue
+        inner = around_it
         if isinstance(at, (*FUNCTIONS, ast.ClassDef)):
-            inner = child(around, at)
-            if isinstance(at, FUNCTIONS):
-                found.functions.append(inner)
+            inner = child(around_it, at)
         elif isinstance(at, ast.Call):
-            found.calls.append(Place(at, around))
-        outside = _outside(at)
+            found.calls.append(Place(at, around_it, found))
+        decorators = _decorators(at)
         for each in ast.iter_child_nodes(at):
+            if at is root and id(each) in decorators:
+                continue
             found.parents[id(each)] = at
-            stack.append((each, around if id(each) in outside else inner))
+            stack.append((each, around_it if id(each) in decorators else inner))
     found.calls.sort(key=lambda place: (place.call.lineno, place.call.col_offset))
 
 
-def _outside(node: ast.AST) -> frozenset[int]:
+def _decorators(node: ast.AST) -> frozenset[int]:
     """The parts of a definition that are evaluated outside of it."""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return frozenset(id(each) for each in node.decorator_list)

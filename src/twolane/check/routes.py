@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from twolane.check.places import Places
+from twolane.check.places import having
 from twolane.check.refs import Func
 from twolane.check.scopes import Scope
+from twolane.check.tree import Module, Tree
 from twolane.check.words import dotted
 
 VERBS = frozenset(["get", "post", "put", "patch", "delete", "head", "options", "api_route", "route", "trace"])
+_ENTRIES = frozenset(["Route", "APIRoute", "add_route", "add_api_route"])
+_ENTRY = re.compile(r"\b(?:Route|APIRoute|add_route|add_api_route)\b")
 Role: TypeAlias = Literal["request", "websocket", "around", "none"]
 
 _AROUND_NAMES = frozenset(
@@ -60,7 +64,7 @@ def func_of(scope: Scope) -> Func | None:
     return Func(scope.module, scope.node, scope.parent, owner)
 
 
-def route_of(func: Func, found: Places) -> Route | None:
+def route_of(func: Func, tree: Tree) -> Route | None:
     """The route a function handles, by its decorator or by a table of routes in its own module."""
     if isinstance(func.node, ast.Lambda):
         return None
@@ -68,10 +72,10 @@ def route_of(func: Func, found: Places) -> Route | None:
         route = _decorated(func, decorator)
         if route is not None:
             return route
-    return _listed(func, found)
+    return _listed(func, tree)
 
 
-def role_of(func: Func, found: Places) -> Role:
+def role_of(func: Func, tree: Tree) -> Role:
     """What a function is to a request."""
     if isinstance(func.node, ast.Lambda):
         return "none"
@@ -79,7 +83,7 @@ def role_of(func: Func, found: Places) -> Role:
     lasts = {name.removesuffix("()").rpartition(".")[2] for name in names}
     if any(name.endswith(("websocket()", "websocket_route()")) for name in names):
         return "websocket"
-    if route_of(func, found) is not None:
+    if route_of(func, tree) is not None:
         return "request"
     if any(name.endswith((".middleware()", ".exception_handler()")) for name in names):
         return "request"
@@ -146,21 +150,27 @@ def _listed_methods(call: ast.Call) -> list[str]:
     ]
 
 
-def _listed(func: Func, found: Places) -> Route | None:
+def _listed(func: Func, tree: Tree) -> Route | None:
     """`Route("/path", handler)` and `app.add_api_route("/path", handler)`."""
-    if found.tables is None:
-        found.tables = [
-            (place.call, dotted(each).rpartition(".")[2])
-            for place in found.calls
-            if dotted(place.call.func).rpartition(".")[2]
-            in ("Route", "APIRoute", "add_route", "add_api_route")
-            for each in [
-                *place.call.args[1:2],
-                *(k.value for k in place.call.keywords if k.arg == "endpoint"),
-            ]
-        ]
-    for call, name in found.tables:
-        path = _path(call) if name == func.name else None
-        if path is not None:
-            return Route(func, frozenset(_listed_methods(call)), path, _status(call))
-    return None
+    listed = _table(tree, func.module).get(func.name)
+    if listed is None:
+        return None
+    methods, path, status = listed
+    return Route(func, methods, path, status)
+
+
+def _table(tree: Tree, module: Module) -> dict[str, tuple[frozenset[str], str, str]]:
+    """The handlers of a module's tables of routes, by name: methods, path, status; read once."""
+    known = module.cache.get("table")
+    if isinstance(known, dict):
+        return known  # pyright: ignore[reportUnknownVariableType]
+    table: dict[str, tuple[frozenset[str], str, str]] = {}
+    for found in having(tree, module, _ENTRY) if _ENTRY.search(module.text) else ():
+        for call in (place.call for place in found.calls):
+            if dotted(call.func).rpartition(".")[2] not in _ENTRIES or (path := _path(call)) is None:
+                continue
+            for each in (*call.args[1:2], *(k.value for k in call.keywords if k.arg == "endpoint")):
+                name = dotted(each).rpartition(".")[2]
+                table.setdefault(name, (frozenset(_listed_methods(call)), path, _status(call)))
+    module.cache["table"] = table
+    return table

@@ -10,7 +10,6 @@ from typing import Literal, TypeAlias
 from twolane.check.body import Body, Call
 from twolane.check.callers import Callers
 from twolane.check.names import Names
-from twolane.check.places import Places
 from twolane.check.routes import Route
 from twolane.check.server_limits import Limit
 from twolane.check.sites import Finder, Site
@@ -88,7 +87,6 @@ class FileView:
 
     tree: Tree
     module: Module
-    found: Places
     names: Names
     finder: Finder
     sites: list[Site]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from twolane.check.tree import Module, Tree
+from twolane.check.units import LAZY
 
 ScopeNode: TypeAlias = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -81,17 +82,20 @@ class Scope:
 
 
 def module_scope(tree: Tree, module: Module) -> Scope:
-    """The scope of a module, made once for each of its parses."""
-    syntax = tree.syntax(module)
+    """The scope of a module, made once."""
     found = module.cache.get("scope")
     if not isinstance(found, Scope):
-        found = scope_of(syntax, module, None)
+        found = scope_of(tree.syntax(module), module, None)
         module.cache["scope"] = found
     return found
 
 
 def child(scope: Scope, node: ScopeNode) -> Scope:
     """The scope of a function or class that is defined in this one."""
+    if isinstance(node, LAZY):
+        if node.unit.scope is None:
+            node.unit.scope = scope_of(node, scope.module, scope)
+        return node.unit.scope
     if id(node) not in scope.children:
         scope.children[id(node)] = scope_of(node, scope.module, scope)
     return scope.children[id(node)]

@@ -3,32 +3,46 @@
 from __future__ import annotations
 
 import ast
+import re
+from bisect import bisect_right
 from collections.abc import Iterator
-from typing import TypeAlias, cast
+from typing import cast
 
 from twolane.check.refs import Cls
 from twolane.check.scopes import Scope, child, statements
 
-Assigned: TypeAlias = dict[str, list[tuple[ast.expr | None, ast.expr | None, Scope]]]
-"""By attribute: the value, the annotation, the scope of the method."""
+_ASSIGNED = re.compile(r"\b(?:self|cls)\.(\w+)[ \t]*(?::|=(?!=))")
 
 
-def assigned(cls: Cls) -> Assigned:
-    """What the methods of a class assign to self, by attribute: value, annotation, scope; found once."""
-    key = f"assigned:{cls.node.lineno}:{cls.node.col_offset}"
-    known = cls.module.cache.get(key)
-    if isinstance(known, dict):
-        return cast("Assigned", known)
-    found: Assigned = {}
+def assigned(cls: Cls, attr: str) -> Iterator[tuple[ast.expr | None, ast.expr | None, Scope]]:
+    """What the methods of a class assign to an attribute of self: the value, the annotation, the scope of the method."""
     class_scope = child(cls.scope, cls.node)
-    for method in cls.node.body:
+    for index in _methods(cls).get(attr, ()):
+        method = cls.node.body[index]
         if not isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
             continue
         for statement in statements(method.body):
             for target, value, annotation in _targets(statement):
-                if isinstance(target, ast.Attribute) and _is_self(target.value):
-                    found.setdefault(target.attr, []).append((value, annotation, child(class_scope, method)))
-    cls.module.cache[key] = found
+                if isinstance(target, ast.Attribute) and target.attr == attr and _is_self(target.value):
+                    yield value, annotation, child(class_scope, method)
+
+
+def _methods(cls: Cls) -> dict[str, list[int]]:
+    """By attribute, which methods of a class may assign it, by their text: most need not be parsed for it; found once."""
+    module = cls.module
+    key = f"assigned:{cls.node.lineno}:{cls.node.col_offset}"
+    known = module.cache.get(key)
+    if isinstance(known, dict):
+        return cast("dict[str, list[int]]", known)
+    found: dict[str, list[int]] = {}
+    begins = [each.lineno for each in cls.node.body]
+    end = module.offset((cls.node.end_lineno or cls.node.lineno) + 1)
+    for match in _ASSIGNED.finditer(module.text, module.offset(cls.node.lineno), end):
+        index = bisect_right(begins, module.line_at(match.start())) - 1
+        there = found.setdefault(match[1], [])
+        if index >= 0 and index not in there[-1:]:
+            there.append(index)
+    module.cache[key] = found
     return found
 
 

@@ -11,7 +11,7 @@ from twolane.check.callers import Callers
 from twolane.check.files import is_test
 from twolane.check.firing import fate_of, is_streamed
 from twolane.check.names import Names
-from twolane.check.places import Place, Places, places
+from twolane.check.places import Place, having
 from twolane.check.refs import Cls, Ext, Func, Inst, Ref
 from twolane.check.routes import func_of
 from twolane.check.scopes import Parameter, Scope, Value
@@ -128,16 +128,18 @@ class Finder:
         """The sites of a module, in order of their lines."""
         if not CANDIDATE.search(module.text) or (is_test(module.rel) and not self.also_tests):
             return []
-        found = places(self.names.tree, module)
         made: list[Site] = []
-        names = _NAMES | frozenset(_ALIAS.findall(module.text))
-        for place in found.calls:
-            last = dotted(place.call.func).rpartition(".")[2]
-            if last in names:
-                made += self._of(place, last, found)
-        return made
+        aliases = _ALIAS.findall(module.text)
+        names = _NAMES | frozenset(aliases)
+        pattern = re.compile("|".join([CANDIDATE.pattern, *(rf"\b{each}\b" for each in aliases)]))
+        for found in having(self.names.tree, module, pattern):
+            for place in found.calls:
+                last = dotted(place.call.func).rpartition(".")[2]
+                if last in names:
+                    made += self._of(place, last)
+        return sorted(made, key=lambda site: (site.line, site.place.call.col_offset))
 
-    def _of(self, place: Place, last: str, found: Places) -> Iterator[Site]:
+    def _of(self, place: Place, last: str) -> Iterator[Site]:
         call = place.call
         if last == "add_task":
             if isinstance(call.func, ast.Attribute) and self.is_tasks(call.func.value, place.scope):
@@ -151,7 +153,7 @@ class Finder:
                 yield from self._deferred(place, "BackgroundTask")
             return
         if isinstance(func, Ext):
-            yield from self._started(place, func.dotted, found)
+            yield from self._started(place, func.dotted)
 
     def is_tasks(self, node: ast.expr, scope: Scope) -> bool:
         """Whether an expression is a BackgroundTasks object, by annotation, constructor or what callers pass."""
@@ -216,13 +218,13 @@ class Finder:
             place, kind, callee, tuple(call.args[1:]), tuple(k for k in call.keywords if k.arg != "func")
         )
 
-    def _started(self, place: Place, name: str, found: Places) -> Iterator[Site]:
+    def _started(self, place: Place, name: str) -> Iterator[Site]:
         what = _target(place.call, name)
         if what is None:
             return
         kind, callee, args, keywords = what
-        fate = fate_of(place, found)
-        if fate in ("awaited", "streamed") or is_streamed(place) or self._waits(place, found):
+        fate = fate_of(place)
+        if fate in ("awaited", "streamed") or is_streamed(place) or self._waits(place):
             return
         func = func_of(next(place.scope.functions(), place.scope))
         if func is None:
@@ -248,8 +250,7 @@ class Finder:
             caller = func_of(next(place.scope.functions(), place.scope))
             if given is None or caller is None or is_test(place.module.rel):
                 continue
-            found = places(self.names.tree, place.module)
-            if fate_of(place, found) == "awaited" and not wrapper.is_async:
+            if fate_of(place) == "awaited" and not wrapper.is_async:
                 continue
             if is_streamed(place) or self.callers.role(caller) != "request":
                 continue
@@ -261,12 +262,12 @@ class Finder:
                 started = given.func
             yield self._site(place, kind, started, args, keywords)
 
-    def _waits(self, place: Place, found: Places) -> bool:
+    def _waits(self, place: Place) -> bool:
         """A group or a pool that this place leaves only when all is done."""
         if not isinstance(place.call.func, ast.Attribute):
             return False
         receiver = place.call.func.value
-        for above in found.above(place.call):
+        for above in place.found.above(place.call):
             if isinstance(above, (ast.With, ast.AsyncWith)):
                 for item in above.items:
                     made = item.optional_vars

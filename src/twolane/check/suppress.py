@@ -19,8 +19,7 @@ class Suppressions:
         self._at: dict[int, tuple[tuple[str, ...], str]] = {}
         if "twolane:" not in module.text:
             return
-        lines = module.lines
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(module.text.split("\n"), 1):
             match = _COMMENT.search(line)
             if match is None:
                 continue

@@ -1,25 +1,25 @@
-"""The files of a code base as modules: their text always, their syntax tree while it is needed.
+"""The files of a code base as modules: their text always, their skeleton once it is asked for, the insides of functions for a while.
 
-A syntax tree takes some fifty times the bytes of its text, so only those used last are kept; a tree that is asked for
-again is parsed again. Nothing outside this module holds on to more than one module's tree for long.
+Every file is parsed once to know that it parses, and once more when a name leads to it. After that only single functions are
+parsed, so the work grows with the code and not with the size of a file.
 """
 
 from __future__ import annotations
 
 import ast
-import gc
 import re
 import sys
-import warnings
-from collections import OrderedDict
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from twolane.check.files import Found, Note
+from twolane.check.mentions import Mentions
+from twolane.check.units import Unit, parse, units_of
 
-KEPT_LINES = 30_000
-"""Lines of source whose trees are kept at a time: some 80 MB."""
+KEPT_LINES = 20_000
+"""Lines of functions that are kept at a time: some 60 MB."""
 
 _DEFINITION = re.compile(r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)", re.MULTILINE)
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
@@ -34,7 +34,7 @@ class Module:
         text: its source, with every line end a line feed.
         line_count: how many lines it has.
         newline: how its lines end in the file; empty where they end in different ways.
-        cache: what was made from its present syntax tree.
+        cache: what was made from its skeleton.
     """
 
     rel: str
@@ -42,16 +42,40 @@ class Module:
     line_count: int = 0
     newline: str = "\n"
     cache: dict[str, object] = field(default_factory=dict[str, object])
+    _starts: list[int] = field(default_factory=list[int])
 
     @property
     def is_package(self) -> bool:
         """Whether this is a package's own file."""
         return self.rel.endswith("__init__.py")
 
-    @property
-    def lines(self) -> list[str]:
-        """Its lines, as they are."""
-        return self.text.split("\n")
+    def between(self, first: int, last: int) -> str:
+        """Some of its lines, from 1, the last one included; without the line feed behind it."""
+        starts = self._line_starts()
+        end = starts[last] - 1 if last < len(starts) else len(self.text)
+        return self.text[starts[first - 1] : end]
+
+    def line(self, number: int) -> str:
+        """One of its lines, from 1."""
+        return self.between(number, number)
+
+    def line_at(self, offset: int) -> int:
+        """The line, from 1, that a place in its text is in."""
+        return bisect_right(self._line_starts(), offset)
+
+    def offset(self, number: int) -> int:
+        """Where in its text a line begins; one behind the last is the end."""
+        starts = self._line_starts()
+        return starts[number - 1] if number <= len(starts) else len(self.text)
+
+    def _line_starts(self) -> list[int]:
+        if not self._starts:
+            self._starts.append(0)
+            at = self.text.find("\n")
+            while at >= 0:
+                self._starts.append(at + 1)
+                at = self.text.find("\n", at + 1)
+        return self._starts
 
 
 class Tree:
@@ -59,9 +83,13 @@ class Tree:
 
     def __init__(self) -> None:
         self.modules: dict[str, Module] = {}
-        self._kept: OrderedDict[str, ast.Module] = OrderedDict()
+        self.parsed_lines = 0
+        self.pinned: Module | None = None
+        self._named: dict[str, dict[str, list[Unit]]] = {}
+        self._mentions: Mentions | None = None
+        self._skeletons: dict[str, tuple[ast.Module, list[Unit]]] = {}
+        self._kept: dict[Unit, None] = {}
         self._kept_lines = 0
-        self._dropped_lines = 0
         self._by_stem: dict[str, list[str]] | None = None
         self._definitions: dict[str, list[str]] | None = None
         self._resolved: dict[tuple[str, str], Module | None] = {}
@@ -76,30 +104,74 @@ class Tree:
                 continue
             text = raw.replace("\r\n", "\n").replace("\r", "\n")
             module = Module(found.rel, text, text.count("\n") + 1, _newline(raw, text))
+            tree.parsed_lines += module.line_count
             if _parses(module, notes):
                 tree.modules[found.rel] = module
         return tree
 
     def syntax(self, module: Module) -> ast.Module:
-        """The syntax tree of a module."""
-        kept = self._kept.get(module.rel)
-        if kept is not None:
-            self._kept.move_to_end(module.rel)
-            return kept
-        parsed = parse(module.text, module.rel)
-        module.cache.clear()
-        self._kept[module.rel] = parsed
-        self._kept_lines += module.line_count
-        while self._kept_lines > KEPT_LINES and len(self._kept) > 1:
-            rel, _ = self._kept.popitem(last=False)
-            dropped = self.modules[rel]
-            dropped.cache.clear()
-            self._kept_lines -= dropped.line_count
-            self._dropped_lines += dropped.line_count
-        if self._dropped_lines > KEPT_LINES:
-            self._dropped_lines = 0
-            gc.collect()  # scopes know their parents: cycles, which are all that the collector is needed for here
-        return parsed
+        """The syntax tree of a module, whose functions parse their insides when they are asked for them."""
+        return self._skeleton(module)[0]
+
+    def units(self, module: Module) -> list[Unit]:
+        """The functions of a module and of its classes, in order of their lines."""
+        return self._skeleton(module)[1]
+
+    def unit_at(self, module: Module, line: int) -> Unit | None:
+        """The function that a line is in, its decorators included."""
+        units = self.units(module)
+        index = bisect_right(units, line, key=lambda unit: unit.start) - 1
+        return units[index] if index >= 0 and line <= units[index].end else None
+
+    def named(self, module: Module, name: str) -> list[Unit]:
+        """The functions of a module and of its classes that have a name."""
+        if module.rel not in self._named:
+            by_name = self._named[module.rel] = {}
+            for unit in self.units(module):
+                by_name.setdefault(unit.node.name, []).append(unit)
+        return self._named[module.rel].get(name, [])
+
+    @property
+    def mentions(self) -> Mentions:
+        """Where names are called; looked through once."""
+        if self._mentions is None:
+            self._mentions = Mentions(self.modules.values())
+        return self._mentions
+
+    def trim(self) -> bool:
+        """Let go of the functions that were parsed first, where there are too many; whether there were.
+
+        Nobody may hold on to a node of a function over this, but for those of the pinned module.
+        """
+        if self._kept_lines <= KEPT_LINES:
+            return False
+        for unit in [each for each in self._kept if each.module is not self.pinned]:
+            if self._kept_lines <= KEPT_LINES // 2:
+                break
+            del self._kept[unit]
+            self._kept_lines -= unit.line_count
+            unit.drop()
+        return True
+
+    def _skeleton(self, module: Module) -> tuple[ast.Module, list[Unit]]:
+        known = self._skeletons.get(module.rel)
+        if known is None:
+            syntax = parse(module.text, module.rel)
+            self.parsed_lines += module.line_count
+            units = list(units_of(syntax, module, self._load))
+            for unit in units:
+                self._keep(unit)
+            known = self._skeletons[module.rel] = (syntax, sorted(units, key=lambda unit: unit.start))
+        return known
+
+    def _load(self, unit: Unit) -> None:
+        unit.parse()
+        self.parsed_lines += unit.line_count
+        self._keep(unit)
+
+    def _keep(self, unit: Unit) -> None:
+        self._kept[unit] = None
+        self._kept_lines += unit.line_count
 
     def containing(self, word: str) -> Iterator[Module]:
         """The modules whose text has a word."""
@@ -162,13 +234,6 @@ class Tree:
             if f"/{rel}".endswith((f"/{path}.py", f"/{path}/__init__.py"))
         ]
         return self.modules[fitting[0]] if len(fitting) == 1 else None
-
-
-def parse(text: str, name: str) -> ast.Module:
-    """Parse without a word about the code's own oddities, such as an invalid escape."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(text, name)
 
 
 def _text(found: Found, notes: list[Note]) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from twolane.check.places import places
 from twolane.check.rule import Hit, Rule, SiteView
 from twolane.check.scopes import FUNCTIONS, statements
 
@@ -14,7 +13,7 @@ def _dropped(view: SiteView) -> Iterator[Hit]:
     site = view.site
     if site.kind != "add_task":
         return
-    found = places(view.names.tree, view.module)
+    found = site.place.found
     at: ast.AST | None = found.statement(site.place.call)
     while at is not None and not isinstance(at, FUNCTIONS):
         parent = found.parents.get(id(at))

@@ -16,10 +16,9 @@ _ABOVE = 4
 
 
 def _said(view: SiteView) -> Iterator[Hit]:
-    lines = view.module.lines
     end = view.site.place.call.end_lineno or view.site.line
-    for number in range(max(1, view.site.line - _ABOVE), min(len(lines), end) + 1):
-        comment = lines[number - 1].partition("#")[2]
+    for number in range(max(1, view.site.line - _ABOVE), end + 1):
+        comment = view.module.line(number).partition("#")[2]
         if comment and "twolane:" not in comment and _SAYS.search(comment):
             yield Hit(number, f'the author says so: "{comment.strip()}"', 4)
             return

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
+from twolane.check.places import having
 from twolane.check.refs import Ext
 from twolane.check.rule import FileView, Hit, Rule
 from twolane.check.sites import TASKS
+
+_MADE = re.compile(r"BackgroundTasks\(")
 
 
 def _unattached(view: FileView) -> Iterator[Hit]:
     if "BackgroundTasks(" not in view.module.text:
         return
-    for place in view.found.calls:
+    for place in (p for found in having(view.tree, view.module, _MADE) for p in found.calls):
         ref = view.names.ref(place.call.func, place.scope) if _last(place.call) == "BackgroundTasks" else None
         if not isinstance(ref, Ext) or ref.dotted not in TASKS:
             continue
-        parent = view.found.parents.get(id(place.call))
+        parent = place.found.parents.get(id(place.call))
         if not isinstance(parent, ast.Assign) or not isinstance(parent.targets[0], ast.Name):
             continue
         function = next(place.scope.functions(), place.scope)
