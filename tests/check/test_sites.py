@@ -341,3 +341,31 @@ async def f():
 """,
     )
     assert [(site.callee, site.kind) for site in found] == [("awork", "create_task")]
+
+
+def test_a_loop_that_serves_the_process_is_no_work_of_a_request(tmp_path: Path) -> None:
+    text = """
+class Buffer:
+    def ensure(self):
+        self.task = asyncio.create_task(self.loop())
+        self.other = asyncio.create_task(self.once())
+
+    async def loop(self):
+        while not self.stopped:
+            try:
+                await asyncio.sleep(5)
+            except asyncio.CancelledError:
+                break
+            session.commit()
+
+    async def once(self):
+        while True:
+            session.commit()
+            if done():
+                return
+
+@app.post("/")
+async def f(buffer: Buffer = Depends()):
+    buffer.ensure()
+"""
+    assert [site.callee for site in sites(tmp_path, text)] == ["self.once"]

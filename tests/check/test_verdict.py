@@ -101,3 +101,34 @@ def test_evidence_is_a_place_and_a_reason(tmp_path: Path) -> None:
     )
     assert site.evidence[0].path == "main.py"
     assert site.evidence[0].reason == "writes to the database: session.commit()"
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("def delete_traces(n):\n    call_home(n)\n", "unsure"),
+        ("def keep_traces(n):\n    call_home(n)\n", "background"),
+        ("def _persist_request_log(n):\n    session.add(n)\n    session.commit()\n", "background"),
+        ("def make_index(q):\n    logger.info('x')\n    graph.query(q)\n", "unsure"),
+    ],
+)
+def test_what_a_name_says_and_what_it_does_not(text: str, verdict: str, tmp_path: Path) -> None:
+    name = text[4 : text.index("(")]
+    handler = f"@app.get('/')\ndef f(b: BackgroundTasks):\n    b.add_task({name}, 1)\n    return stored()\n"
+    assert [site.verdict for site in sites(tmp_path, text + handler)] == [verdict]
+
+
+def test_telemetry_about_a_webhook_is_not_its_work(tmp_path: Path) -> None:
+    text = """
+class TelemetryService:
+    async def log_run(self, n):
+        requests.post("https://t.example.org", json=n)
+
+telemetry_service = TelemetryService()
+
+@app.post("/webhook/{n}")
+async def f(n: int, b: BackgroundTasks):
+    b.add_task(telemetry_service.log_run, n)
+    return {"ok": True}
+"""
+    assert [site.verdict for site in sites(tmp_path, text)] == ["background"]

@@ -1,8 +1,8 @@
 """The smallest change of a site, as a unified diff: its answer, the import, the dependency, the call.
 
-Only what is mechanical is changed: the task is a function of a module in the tree, the site stands in a handler that
-takes the BackgroundTasks, and nothing that ends with the request is handed over. Edits are made in the text, at the
-places that the syntax tree names, so formatting and comments stay; what would no longer parse is not offered.
+Only what is mechanical is changed. In a handler that takes the BackgroundTasks it takes `Lanes` instead; elsewhere, in async
+code, the call becomes `await tasks.send(...)`. Edits are made in the text, at the places that the syntax tree names, so
+formatting and comments stay; what would no longer parse is not offered. Where there is no such change, `not_mechanical` says why.
 """
 
 from __future__ import annotations
@@ -14,18 +14,13 @@ from dataclasses import dataclass
 from twolane.check.edits import Edits
 from twolane.check.evidence import Gathered
 from twolane.check.home import Home
+from twolane.check.not_mechanical import injected, why_not
 from twolane.check.refs import Func
-from twolane.check.routes import route_of
-from twolane.check.rule import Rule
-from twolane.check.rules.request_scoped import RULE as REQUEST_SCOPED
-from twolane.check.rules.upload import RULE as UPLOAD
-from twolane.check.scopes import Parameter, module_scope
-from twolane.check.tree import Tree
+from twolane.check.scopes import module_scope
+from twolane.check.tree import Module, Tree
 from twolane.check.verdict import Judged, Verdict
-from twolane.check.words import dotted
 
 _ANSWERS = {"queue": "alert", "background": "ignore"}
-_TASKS = frozenset(["Session", "AsyncSession", "Connection", "Request", "UploadFile", "BackgroundTasks"])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,43 +29,51 @@ class Change:
 
     Attributes:
         line: of the site.
-        call: the call of `add_task`.
+        call: the call that starts the work.
+        callee: what it names as the task.
         path: the file of the site.
         task: the function that becomes a task.
         verdict: which answer it gets.
         because: why.
-        parameter: the BackgroundTasks that the handler takes.
+        parameter: the BackgroundTasks that the handler takes; None: it is sent at once instead.
+        taken: names that mean something else at the site.
     """
 
     line: int
     call: ast.Call
+    callee: ast.expr
     path: str
     task: Func
     verdict: Verdict
     because: str
-    parameter: ast.arg
+    parameter: ast.arg | None
+    taken: frozenset[str] = frozenset()
 
 
-def planned(found: Gathered, judged: Judged) -> Change | None:
-    """The change of a site; None: it is not sure enough to be made by a machine."""
+def planned(found: Gathered, judged: Judged) -> Change | str:
+    """The change of a site, or one sentence: why a machine does not make it, and what to do by hand.
+
+    The sentence is empty where nothing is to be done before somebody has answered the question.
+    """
     site, root = found.view.site, found.view.root
-    if (
-        judged.verdict == "unsure"
-        or site.kind != "add_task"
-        or site.func is None
-        or root is None
-        or not judged.evidence
-    ):
-        return None
-    parameter = _injected(found)
-    if parameter is None or not _can_be_task(root.func, judged.verdict, found):
-        return None
-    if route_of(site.func, found.view.names.tree) is None:
-        return None
-    if judged.verdict == "queue" and (_speaks(REQUEST_SCOPED, found) or _speaks(UPLOAD, found)):
-        return None
+    if judged.verdict == "unsure" or not judged.evidence:
+        return ""
+    if (reason := why_not(found, judged.verdict)) is not None:
+        return reason
+    assert root is not None  # noqa: S101  (why_not has looked)
+    taken = frozenset(name for scope in site.place.scope.functions() for name in scope.bindings)
     because = judged.evidence[0].because
-    return Change(site.line, site.place.call, site.path, root.func, judged.verdict, because, parameter)
+    return Change(
+        site.line,
+        site.place.call,
+        site.callee,
+        site.path,
+        root.func,
+        judged.verdict,
+        because,
+        injected(found),
+        taken,
+    )
 
 
 def edited(changes: Iterable[Change], tree: Tree, home: Home, kept: Iterable[tuple[str, int]] = ()) -> Edits:
@@ -101,7 +104,10 @@ def edited(changes: Iterable[Change], tree: Tree, home: Home, kept: Iterable[tup
         elif key not in defined:
             _decorate(change, edits, home)
         defined.add(key)
-        _dependency(change, edits, tree, both=(change.path, change.parameter.lineno) in still)
+        if change.parameter is None:
+            _send(change, edits, home)
+        else:
+            _dependency(change, change.parameter, edits, both=(change.path, change.parameter.lineno) in still)
     if wanted:
         home.make(edits)
     return edits
@@ -109,50 +115,6 @@ def edited(changes: Iterable[Change], tree: Tree, home: Home, kept: Iterable[tup
 
 def _name(task: Func) -> str:
     return "" if isinstance(task.node, ast.Lambda) else task.node.name
-
-
-def _injected(found: Gathered) -> ast.arg | None:
-    """The parameter of the handler that the site adds to, where it is written `name: BackgroundTasks`."""
-    site = found.view.site
-    target = site.place.call.func
-    if not isinstance(target, ast.Attribute) or not isinstance(target.value, ast.Name):
-        return None
-    scope = next(site.place.scope.functions(), None)
-    for binding in scope.bindings.get(target.value.id, ()) if scope is not None else ():
-        if isinstance(binding, Parameter) and binding.default is None:
-            annotation = binding.arg.annotation
-            if isinstance(annotation, (ast.Name, ast.Attribute)) and dotted(annotation).endswith(
-                "BackgroundTasks"
-            ):
-                return binding.arg
-    return None
-
-
-def _can_be_task(task: Func, verdict: Verdict, found: Gathered) -> bool:
-    if (
-        isinstance(task.node, ast.Lambda)
-        or not isinstance(task.scope.node, ast.Module)
-        or task.node.decorator_list
-    ):
-        return False
-    call = found.view.call
-    if call is None or not isinstance(call.ref, Func) or call.ref.key != task.key:
-        return False
-    args = task.node.args
-    if verdict == "background":
-        return True
-    if args.vararg is not None or args.kwarg is not None:
-        return False
-    every = [*args.posonlyargs, *args.args, *args.kwonlyargs]
-    return all(
-        each.annotation is not None
-        and dotted(each.annotation).rpartition(".")[2] not in (*_TASKS, "Any", "object")
-        for each in every
-    )
-
-
-def _speaks(rule: Rule, found: Gathered) -> bool:
-    return rule.of_site is not None and any(True for _ in rule.of_site(found.view))
 
 
 def _decorate(change: Change, edits: Edits, home: Home) -> None:
@@ -180,7 +142,7 @@ def _named_task(change: Change, name: str, edits: Edits, home: Home) -> None:
 def _call_named(change: Change, name: str, edits: Edits) -> None:
     """The call names the task instead of its function."""
     task, original = change.task, _name(change.task)
-    callee = change.call.args[0]
+    callee = change.callee
     site = edits.tree.modules[change.path]
     if isinstance(callee, ast.Attribute):
         end_col = callee.end_col_offset or 0
@@ -191,30 +153,44 @@ def _call_named(change: Change, name: str, edits: Edits) -> None:
             _import_beside(site, original, name, edits)
 
 
-def _import_beside(site: object, original: str, name: str, edits: Edits) -> None:
+def _import_beside(site: Module, original: str, name: str, edits: Edits) -> None:
     """Import a task from where its function is imported from."""
-    module = next(each for each in edits.tree.modules.values() if each is site)
-    for node in ast.walk(edits.tree.syntax(module)):
+    for node in ast.walk(edits.tree.syntax(site)):
         if isinstance(node, ast.ImportFrom) and any((a.asname or a.name) == original for a in node.names):
             path = "." * node.level + (node.module or "")
-            edits.insert(module, node.lineno, f"{' ' * node.col_offset}from {path} import {name}")
+            edits.insert(site, node.lineno, f"{' ' * node.col_offset}from {path} import {name}")
             return
 
 
-def _dependency(change: Change, edits: Edits, tree: Tree, *, both: bool) -> None:
+def _send(change: Change, edits: Edits, home: Home) -> None:
+    """The call sends the task at once: `x.add_task(f, 1)` and `asyncio.create_task(f(1))` are `await tasks.send(f, 1)`."""
+    module = edits.tree.modules[change.path]
+    tasks = home.imported(edits, module, taken=change.taken)
+    call, callee = change.call, change.callee
+    inner = call.args[0]
+    if not isinstance(inner, ast.Call) or inner.func is not callee:
+        func = call.func
+        edits.replace(module, func.lineno, func.col_offset, func.end_col_offset or 0, f"await {tasks}.send")
+        return
+    edits.replace(module, call.lineno, call.col_offset, callee.col_offset, f"await {tasks}.send(")
+    opened, closed = callee.end_col_offset or 0, inner.end_col_offset or 0
+    rest = ", " if inner.args or inner.keywords else ""
+    edits.replace(module, callee.end_lineno or callee.lineno, opened, opened + 1, rest)
+    edits.replace(module, inner.end_lineno or inner.lineno, closed - 1, closed, "")
+
+
+def _dependency(change: Change, parameter: ast.arg, edits: Edits, *, both: bool) -> None:
     """The handler takes `Lanes`: instead of its BackgroundTasks, or beside it where other tasks stay."""
-    module = tree.modules[change.path]
-    annotation = change.parameter.annotation
+    module = edits.tree.modules[change.path]
+    annotation = parameter.annotation
     if annotation is None:
         return
-    if "Lanes" not in module_scope(tree, module).bindings:
+    if "Lanes" not in module_scope(edits.tree, module).bindings:
         edits.import_line(module, "from twolane import Lanes")
-    if not both:
-        edits.replace(
-            module, annotation.lineno, annotation.col_offset, annotation.end_col_offset or 0, "Lanes"
-        )
-        return
     end = annotation.end_col_offset or 0
+    if not both:
+        edits.replace(module, annotation.lineno, annotation.col_offset, end, "Lanes")
+        return
     edits.replace(module, annotation.end_lineno or annotation.lineno, end, end, ", lanes: Lanes")
     target = change.call.func
     if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):

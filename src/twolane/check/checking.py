@@ -91,7 +91,9 @@ class _Checker:
         self.callers = Callers(self.names)
         self.also_tests = root.is_file()  # it was named
         self.finder = Finder(self.names, self.callers, also_tests=self.also_tests)
-        self.gatherer = Gatherer(self.names, self.callers, limits(root, ((m.rel, m.text) for m in tree.modules.values())))
+        self.gatherer = Gatherer(
+            self.names, self.callers, limits(root, ((m.rel, m.text) for m in tree.modules.values()))
+        )
 
     def run(self) -> None:
         """Go through the files in order of their paths."""
@@ -144,17 +146,22 @@ class _Checker:
         if self.config.ignores(checked.code, checked.path):
             checked = checked.accept("ignored in pyproject.toml")
         if self.changes:
-            change = planned(found, judged) if checked.accepted is None else None
-            self._remember(site, change)
-            if change is not None:
-                alone = edited([change], self.tree, Home(self.names), self._kept([change]))
-                checked = replace(checked, change=alone.diff())
+            checked = self._changed(site, checked, planned(found, judged) if checked.accepted is None else "")
         return checked
 
-    def _remember(self, site: Site, change: Change | None) -> None:
-        if change is not None:
-            self.planned.append(change)
-            return
+    def _changed(self, site: Site, checked: Checked, change: Change | str) -> Checked:
+        """A site with its change alone, or with why there is none."""
+        if isinstance(change, Change):
+            diff = edited([change], self.tree, Home(self.names), self._kept([change])).diff()
+            if diff:
+                self.planned.append(change)
+                return replace(checked, change=diff)
+            change = "what a machine would write here does not parse: write the change by hand"
+        self._remember(site)
+        return replace(checked, by_hand=change)
+
+    def _remember(self, site: Site) -> None:
+        """Which handlers go on to use what they take."""
         for scope in site.place.scope.functions():
             for bindings in scope.bindings.values():
                 self.unchanged |= {
@@ -163,7 +170,7 @@ class _Checker:
 
     def _kept(self, changes: list[Change]) -> set[tuple[str, int]]:
         """The handlers that go on to add what is not changed."""
-        return {(c.path, c.parameter.lineno) for c in changes} & self.unchanged
+        return {(c.path, c.parameter.lineno) for c in changes if c.parameter is not None} & self.unchanged
 
     def _findings(self, found: Gathered) -> list[Finding]:
         made: list[Finding] = []

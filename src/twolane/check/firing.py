@@ -72,6 +72,27 @@ def is_streamed(place: Place) -> bool:
     return False
 
 
+def is_endless(statement: ast.stmt) -> bool:
+    """Whether a statement is a loop that ends only when somebody stops it."""
+    if not isinstance(statement, ast.While):
+        return False
+    match statement.test:
+        case ast.Constant(value=True | 1) | ast.UnaryOp(op=ast.Not()):
+            inside = statements(statement.body)
+            handled = [
+                each
+                for tried in statements(statement.body)
+                if isinstance(tried, ast.Try)
+                for handler in tried.handlers
+                for each in statements(handler.body)
+            ]
+            return not any(
+                isinstance(each, (ast.Return, ast.Break)) and each not in handled for each in inside
+            )
+        case _:
+            return False
+
+
 def is_generator(scope: Scope) -> bool:
     """Whether a function yields."""
     if isinstance(scope.node, (ast.Lambda, ast.Module, ast.ClassDef)):

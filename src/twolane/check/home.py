@@ -27,12 +27,19 @@ class Home:
         self._tasks = self._assigned("Tasks", _TASKS)
         self._app = self._assigned("FastAPI", frozenset(["fastapi.FastAPI"]))
 
-    def imported(self, edits: Edits, module: Module) -> str:
-        """What `tasks` is called in a module; its import is added where it is missing."""
-        if self._tasks is not None and self._tasks[0] is module:
+    def imported(self, edits: Edits, module: Module, taken: frozenset[str] = frozenset()) -> str:
+        """What `tasks` is called in a module; its import is added where it is missing.
+
+        Args:
+            edits: where the import goes.
+            module: the module.
+            taken: names that mean something else where it is used.
+        """
+        if self._tasks is not None and self._tasks[0] is module and self._tasks[1] not in taken:
             return self._tasks[1]
         name = "tasks" if self._tasks is None else self._tasks[1]
-        bound = "tasks" if "tasks" not in module_scope(self.tree, module).bindings else "lane_tasks"
+        bindings = module_scope(self.tree, module).bindings
+        bound = "lane_tasks" if "tasks" in bindings or "tasks" in taken else "tasks"
         alias = "" if bound == name else f" as {bound}"
         edits.import_line(module, f"from {self._dotted()} import {name}{alias}")
         return bound

@@ -249,9 +249,22 @@ def is_neutral(call: Call) -> bool:
         return False
     if call.name in _RUNS_SQL:
         return _reads_rows(call)
+    if call.name == "query" and _is_text(call):
+        return _reads_rows(call)
     if isinstance(call.func, ast.Attribute):
         return call.verb in _READS or call.name in _READS or call.name.startswith("__")
     return call.verb in _READS and call.verb not in _RISKY_ON_STORES
+
+
+def _is_text(call: Call) -> bool:
+    """`graph.query(cypher)`, and not `db.query(Order)`: what a text does may be written anywhere."""
+    match call.args:
+        case [ast.Name(id=name), *_]:
+            return name[:1].islower()
+        case [ast.Constant() | ast.JoinedStr() | ast.BinOp(), *_]:
+            return True
+        case _:
+            return False
 
 
 def _reads_rows(call: Call) -> bool:

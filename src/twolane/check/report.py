@@ -36,6 +36,7 @@ class Checked:
         source: the line as it is.
         accepted: the reason of a suppression, or `baseline`; None: it counts.
         change: the smallest change, as a unified diff; empty where none is sure.
+        by_hand: why there is none, and what to do by hand, in one sentence.
     """
 
     path: str
@@ -50,6 +51,7 @@ class Checked:
     source: str = ""
     accepted: str | None = None
     change: str = ""
+    by_hand: str = ""
 
     @property
     def breaks(self) -> bool:

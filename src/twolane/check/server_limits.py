@@ -50,7 +50,7 @@ _LAMBDA = "the Lambda function ends after {} s"
 _GATEWAY = "API Gateway ends the request after {} s"
 _SETTINGS = (
     _setting(rf"--timeout-graceful-shutdown{_FAR}(\d+)", _UVICORN),
-    _setting(rf"\btimeout_graceful_shutdown\s*=\s*(\d+)", _UVICORN),
+    _setting(r"\btimeout_graceful_shutdown\s*=\s*(\d+)", _UVICORN),
     _setting(rf"\bUVICORN_TIMEOUT_GRACEFUL_SHUTDOWN{_FAR}:?\s*['\"]?(\d+)", _UVICORN),
     _setting(rf"--graceful-timeout{_FAR}(\d+)", _STOPS),
     _setting(r"^\s*graceful_timeout\s*=\s*(\d+)", _STOPS),
@@ -64,7 +64,9 @@ _SETTINGS = (
     _setting(r"^\s*\"?[tT]imeoutInMillis\"?:\s*(\d+)", _GATEWAY, unit_s=0.001),
     _setting(r"^\s*timeout_milliseconds\s*=\s*(\d+)", _GATEWAY, files=r"\.tf$", unit_s=0.001),
     _setting(rf"^\s*TimeoutStopSec\s*=\s*{_SPAN}", "systemd kills the server {} s after it asked it to stop"),
-    _setting(rf"^\s*stop_grace_period:\s*{_SPAN}", "docker kills the container {} s after it asked it to stop"),
+    _setting(
+        rf"^\s*stop_grace_period:\s*{_SPAN}", "docker kills the container {} s after it asked it to stop"
+    ),
     _setting(r"^\s*stopwaitsecs\s*=\s*(\d+)", "supervisor kills the server {} s after it asked it to stop"),
 )
 _PART = re.compile(r"(\d+(?:\.\d+)?)[ ]?(min|ms|h|m|s)?")
@@ -129,7 +131,9 @@ def _text(file: Path) -> str:
 
 def _of(text: str, rel: str) -> Iterator[Limit]:
     for each in _SETTINGS:
-        if (each.files and not re.search(each.files, rel)) or (each.beside and not re.search(each.beside, text)):
+        if (each.files and not re.search(each.files, rel)) or (
+            each.beside and not re.search(each.beside, text)
+        ):
             continue
         for match in each.pattern.finditer(text):
             line = text.count("\n", 0, match.start(1)) + 1

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 from twolane.check.callers import Callers
 from twolane.check.files import is_test
-from twolane.check.firing import fate_of, is_streamed
+from twolane.check.firing import fate_of, is_endless, is_streamed
 from twolane.check.names import Names
 from twolane.check.places import Place, having
 from twolane.check.refs import Cls, Ext, Func, Inst, Ref
 from twolane.check.routes import func_of
-from twolane.check.scopes import Parameter, Scope, Value
+from twolane.check.scopes import Parameter, Scope, Value, statements
 from twolane.check.tree import Module
 from twolane.check.words import dotted
 
@@ -239,9 +239,18 @@ class Finder:
         if isinstance(callee, ast.Name) and _is_parameter(callee.id, place.scope):
             yield from self._through(func, callee.id, kind)
             return
+        if _is_kept(place) and self._serves(callee, place.scope):
+            return
         if fate == "returned" or self.callers.role(func) != "request":
             return
         yield self._site(place, kind, callee, args, keywords, fate)
+
+    def _serves(self, callee: ast.expr, scope: Scope) -> bool:
+        """Whether it is a loop that goes on as long as the process: a part of the server that was started late."""
+        func = self.names.ref(callee, scope)
+        if not isinstance(func, Func) or isinstance(func.node, ast.Lambda):
+            return False
+        return any(is_endless(each) for each in statements(func.node.body))
 
     def _through(self, wrapper: Func, name: str, kind: str) -> Iterator[Site]:
         """A function that starts what it is given: its callers are the sites."""
@@ -352,6 +361,12 @@ def _thread(
     args = _keyword(call, "args")
     given = tuple(args.elts) if isinstance(args, (ast.Tuple, ast.List)) else ()
     return kind, target, given, ()
+
+
+def _is_kept(place: Place) -> bool:
+    """Whether the task object is kept on an object that outlives the request."""
+    parent = place.found.parents.get(id(place.call))
+    return isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Attribute)
 
 
 def _keyword(call: ast.Call, name: str) -> ast.expr | None:

@@ -110,9 +110,9 @@ def units_of(syntax: ast.Module, module: Module, load: Callable[[Unit], None]) -
 def _in_block(
     node: ast.AST, classes: tuple[ast.ClassDef, ...], module: Module, load: Callable[[Unit], None]
 ) -> Iterator[Unit]:
-    for block in ("body", "handlers", "orelse", "finalbody", "cases"):
+    for block in ("body", "handlers", "orelse", "finalbody"):
         statements: list[ast.AST] = getattr(node, block, [])
-        for index, each in enumerate(statements if isinstance(statements, list) else ()):
+        for index, each in enumerate(statements):
             if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 made = _lazy(each)
                 made.unit = Unit(module, classes, made, load)

@@ -18,7 +18,7 @@ MOST_SHOWN = 6
 _WRITES = frozenset(["TL101", "TL103", "TL104", "TL107", "TL109", "TL110", "TL114", "TL115"])
 _EXPLAINED = {
     "TL204": _WRITES,
-    "TL206": _WRITES,
+    "TL206": _WRITES | {"TL108"},
     "TL207": _WRITES | {"TL108", "TL105"},
     "TL210": _WRITES,
     "TL211": _WRITES,

@@ -65,6 +65,9 @@ def _site(site: Checked, verdict: str, style: str) -> None:
         _finding(found)
     if site.verdict == "queue":
         because = site.evidence[0].because if site.evidence else ""
+        if site.by_hand:
+            line(f"  by hand: {site.by_hand}")
+            return
         line(
             f'  suggested: @tasks.task(if_lost="alert", because="{because}"), and lanes.add_task; --diff shows it'
         )

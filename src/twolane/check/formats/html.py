@@ -68,6 +68,8 @@ def _site(site: Checked) -> str:
         + (
             f"<details><summary>The change</summary><pre>{escape(site.change)}</pre></details>"
             if site.change
+            else f"<p>By hand: {escape(site.by_hand)}.</p>"
+            if site.by_hand
             else ""
         )
         + f"{accepted}</article>"

@@ -39,6 +39,8 @@ def site(checked: Checked) -> dict[str, Any]:
         form["accepted"] = checked.accepted
     if checked.change:
         form["diff"] = checked.change
+    if checked.by_hand:
+        form["by_hand"] = checked.by_hand
     return form
 
 

@@ -56,7 +56,9 @@ def _caches(call: Call) -> str | None:
 def _named(view: SiteView) -> Iterator[Hit]:
     if set(words(dotted(view.site.callee).rpartition(".")[2])) & (_CACHES - {"redis"}):
         yield Hit(view.site.line, f"fills or empties a cache, by its name: {view.site.called}")
-    elif view.call is not None and view.call.receiver & (_CACHES - {"redis"}) and view.call.verb in _OPERATIONS:
+    elif (
+        view.call is not None and view.call.receiver & (_CACHES - {"redis"}) and view.call.verb in _OPERATIONS
+    ):
         yield Hit(view.site.line, f"fills or empties a cache, by what it is called on: {view.site.called}")
 
 

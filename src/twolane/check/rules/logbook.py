@@ -33,6 +33,7 @@ _KEEPS = frozenset(
     [
         "log",
         "record",
+        "persist",
         "save",
         "write",
         "add",

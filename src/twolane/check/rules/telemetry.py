@@ -32,6 +32,9 @@ _COUNTS = frozenset(
         "beacon",
     ]
 )
+_COUNTERS = frozenset(
+    ["telemetry", "analytics", "metric", "metrics", "statistics", "posthog", "mixpanel", "statsd"]
+)
 _CAPTURES = frozenset(
     [
         "track",
@@ -68,6 +71,8 @@ def _named(view: SiteView) -> Iterator[Hit]:
     name = words(dotted(view.site.callee).rpartition(".")[2])
     if set(name) & (_COUNTS - {"usage", "segment", "tracking"}) or name[:1] == ("track",):
         yield Hit(view.site.line, f"counts something, by its name: {view.site.called}")
+    elif view.call is not None and view.call.receiver & _COUNTERS and view.call.verb in _CAPTURES:
+        yield Hit(view.site.line, f"counts something, by what it is called on: {view.site.called}")
 
 
 RULE = Rule(
