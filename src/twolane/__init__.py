@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from twolane.values.errors import SendUnknown as SendUnknown
     from twolane.values.errors import SettingsError as SettingsError
     from twolane.values.errors import TwolaneError as TwolaneError
+    from twolane.values.errors import UploadRefused as UploadRefused
     from twolane.values.errors import UsageError as UsageError
     from twolane.values.policy import Backoff as Backoff
     from twolane.values.public_record import Record as Record
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from twolane.values.thresholds import Thresholds as Thresholds
     from twolane.values.ticket import Lane as Lane
     from twolane.values.ticket import Ticket as Ticket
+    from twolane.values.upload_form import UploadForm as UploadForm
 
     Lanes = Annotated[RequestLanes, Depends(request_lanes)]
 
@@ -57,6 +59,7 @@ _HOMES = {
     "State": "values.record",
     "Thresholds": "values.thresholds",
     "Ticket": "values.ticket",
+    "UploadForm": "values.upload_form",
     **dict.fromkeys(
         (
             "ArgumentsRefused",
@@ -72,6 +75,7 @@ _HOMES = {
             "SendUnknown",
             "SettingsError",
             "TwolaneError",
+            "UploadRefused",
             "UsageError",
         ),
         "values.errors",
@@ -104,6 +108,8 @@ __all__ = [
     "Thresholds",
     "Ticket",
     "TwolaneError",
+    "UploadForm",
+    "UploadRefused",
     "UsageError",
     "csvfile",
     "given",

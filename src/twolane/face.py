@@ -62,6 +62,8 @@ class Tasks:
             wins over it. Needs the extra `twolane[alerts]`. `log`: the log is enough, which SQS wants written out.
         watch: from when on the watch finds something wrong, or `off`: this process does not watch.
             TWOLANE_WATCH=off wins over it, and so does TWOLANE_WATCH=on over `off`.
+        secret: what the tokens of `lanes.upload_form` are sealed with, 32 characters or more; TWOLANE_SECRET wins over
+            it. Beside S3 it must be set; else a file keeps one beside the blobs.
 
     Raises:
         SettingsError: a setting that cannot hold.
@@ -75,6 +77,7 @@ class Tasks:
         state: str | None = None,
         alerts: str | Sequence[str] | None = None,
         watch: Thresholds | Literal["off"] | None = None,
+        secret: str | None = None,
     ) -> None:
         import sys
 
@@ -86,6 +89,7 @@ class Tasks:
         self._state = state
         self._alerts = alerts
         self._watch: Thresholds | Literal["off"] | None = watch
+        self._secret = secret
         self._runtime: Runtime | None = None
         self._settings: Settings | None = None
         self.status_urls: StatusUrlsLike | None = None
@@ -291,6 +295,15 @@ class Tasks:
 
         return limit_body(size_bytes)
 
+    def upload_router(self) -> APIRouter:
+        """A route that takes the files of `lanes.upload_form` while blobs are files of this machine.
+
+        `app.include_router(tasks.upload_router(), prefix="/uploads")`. Beside S3 nobody uses it.
+        """
+        from twolane.fastapi.upload_router import upload_router
+
+        return upload_router(self)
+
     def health_router(self) -> APIRouter:
         """Routes for probes: `app.include_router(tasks.health_router())`.
 
@@ -345,6 +358,7 @@ class Tasks:
                 state=self._state,
                 alerts=self._alerts,
                 watch=self._watch,
+                secret=self._secret,
                 made_in=self._made_in,
             )
         return self._settings

@@ -55,8 +55,8 @@ def bucket(server: Server) -> S3Blobs:
 class TurnedClock(FakeClock):
     """A clock that a server's SQS goes by too."""
 
-    def __init__(self, server: Server) -> None:
-        super().__init__()
+    def __init__(self, server: Server, start: float = 1_800_000_000.0) -> None:
+        super().__init__(start)
         assert server.clock is not None
         self._file = server.clock
         self._write()
@@ -147,7 +147,7 @@ class Place:
     def state(self) -> DynamoState:
         return DynamoState(self.name, service("dynamodb", self._tables))
 
-    def queue(self, clock: Clock, **options: float) -> SqsQueue:
+    def queue(self, clock: Clock, **options: Any) -> SqsQueue:
         sqs = service("sqs", self.server, poll_s=20.0)
         return SqsQueue(self.address, self.state(), clock=clock, service=sqs, **options)
 

@@ -7,6 +7,7 @@ botocore is imported at first use. Credentials, region and endpoints are the AWS
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -230,6 +231,7 @@ class Service:
         from botocore.config import Config
         from botocore.session import Session
 
+        session: Any = self._session or Session()
         config = Config(
             connect_timeout=CONNECT_S,
             read_timeout=read_s,
@@ -237,11 +239,22 @@ class Service:
             max_pool_connections=self._threads,
             user_agent_extra="twolane",
             parameter_validation=False,  # what is asked is made here, and checking it takes a fifth of a call's CPU
+            **(_of_s3(self._endpoint_url) if self.name == "s3" else {}),
         )
-        session: Any = self._session or Session()
         client: Any = session.create_client(self.name, config=config, endpoint_url=self._endpoint_url)
         client.meta.events.register(f"needs-retry.{self.name}", _note_attempt)
         return client
+
+
+def endpoint_of_s3(given: str | None = None) -> str | None:
+    """Where S3 is, if it is somewhere else than usual."""
+    return given or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+
+
+def _of_s3(endpoint_url: str | None) -> dict[str, Any]:
+    """Forms are signed as every region takes it; another server than AWS's has its buckets in the path."""
+    style = {"addressing_style": "path"} if endpoint_of_s3(endpoint_url) else {}
+    return {"signature_version": "s3v4", "s3": style}
 
 
 class _Attempts(threading.local):

@@ -33,6 +33,7 @@ from twolane.engine.targets import Target
 from twolane.engine.task import Registry, Sendable, Task
 from twolane.engine.threads import Threads
 from twolane.engine.upkeep import Upkeep
+from twolane.engine.upload_forms import UploadForms
 from twolane.engine.uploads import PendingBlob, pending
 from twolane.engine.worker import Worker
 from twolane.values.errors import DefinitionError, UsageError
@@ -84,10 +85,12 @@ class Runtime:
         targets: makes the targets of alerts beside the log and the hooks, when the process starts.
         tells: whether this process tells what is owed.
         thresholds: of the watch; None: this process does not watch.
+        secret: what tokens of uploads are sealed with; None: one of this process alone.
 
     Attributes:
         observer: told each step of each delivery, for tests.
         new_state: makes `ctx.state` of an attempt; what the app's lifespan yielded while one runs.
+        upload_forms: uploads past the endpoint.
         on_stuck: called when too many sync tasks are stuck; a worker process replaces itself then.
     """
 
@@ -103,6 +106,7 @@ class Runtime:
         targets: Callable[[], Sequence[Target]] = tuple,
         tells: bool = True,
         thresholds: Thresholds | None = None,
+        secret: Callable[[], bytes] | None = None,
     ) -> None:
         self.observer: Observer = unobserved
         self.new_state: Callable[[], Any] = SimpleNamespace
@@ -113,6 +117,9 @@ class Runtime:
         self.new_id = new_id
         self.background = Background(limits=limits, clock=clock)
         self.followers = Followers(self.read_many, pause_s=limits.look_s)
+        self.upload_forms = UploadForms(
+            lambda: self.stores.blobs, secret, clock, limit_bytes=limits.upload_bytes
+        )
         self._open_stores = open_stores
         self._opened: _Open | None = None
         self._guard = threading.Lock()

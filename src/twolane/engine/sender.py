@@ -17,9 +17,9 @@ from twolane.contracts.queue import Outgoing, Send, Sent
 from twolane.engine import trace
 from twolane.engine.batcher import Batcher
 from twolane.engine.task import Sendable, SendOptions, Task
-from twolane.engine.uploads import PendingBlob
+from twolane.engine.uploads import LateBlob
 from twolane.values.blob import Blob, BlobRef
-from twolane.values.errors import ArgumentsRefused, BlobError, BlobTooLarge, SendRefused
+from twolane.values.errors import ArgumentsRefused, BlobError, BlobTooLarge, SendRefused, UploadRefused
 from twolane.values.message import SECRETS
 from twolane.values.ticket import Lane, Ticket
 
@@ -141,11 +141,12 @@ class Sender:
 
         Raises:
             BlobTooLarge: an upload or the arguments are over the limit.
+            UploadRefused: a client was to bring a file, and did not.
             SendRefused: the blobs cannot be stored.
         """
         try:
             return self._outgoing(prepared)
-        except BlobTooLarge:
+        except (BlobTooLarge, UploadRefused):
             raise
         except BlobError as error:
             raise SendRefused(
@@ -185,7 +186,7 @@ class Sender:
 
     def _store_uploads(self, prepared: Prepared) -> None:
         """Store the bytes that are still to be stored; only then is known what the message says of them."""
-        waiting = [blob for blob in prepared.blobs if isinstance(blob, PendingBlob)]
+        waiting = [blob for blob in prepared.blobs if isinstance(blob, LateBlob)]
         for blob in waiting:
             blob.store(self._blobs)
         if waiting:

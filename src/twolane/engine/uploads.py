@@ -13,7 +13,35 @@ from twolane.values.blob import Blob, BlobRef
 from twolane.values.errors import BlobError, BlobTooLarge
 
 
-class PendingBlob(Blob):
+class LateBlob(Blob):
+    """A blob of which is known what its message says of it when the batch is stored, and not before."""
+
+    __slots__ = ("_guard", "_is_stored")
+
+    def __init__(self, ref: BlobRef) -> None:
+        super().__init__(ref)
+        self._is_stored = False
+        self._guard = threading.Lock()
+
+    def store(self, blobs: Blobs) -> None:
+        """See that the bytes are in the store, once; afterwards `ref` says where they lie. Blocks.
+
+        Raises:
+            BlobTooLarge: more bytes than the limit; nothing stays behind.
+            UploadRefused: a client was to bring them, and did not.
+            BlobError: the store cannot take them, or the source cannot be read.
+        """
+        with self._guard:
+            if not self._is_stored:
+                self.ref = self._stored(blobs)
+                self._opener = blobs.open
+                self._is_stored = True
+
+    def _stored(self, blobs: Blobs) -> BlobRef:
+        raise NotImplementedError
+
+
+class PendingBlob(LateBlob):
     """A blob whose bytes are still where the caller has them.
 
     Args:
@@ -26,7 +54,7 @@ class PendingBlob(Blob):
         BlobTooLarge: the size is known and over the limit.
     """
 
-    __slots__ = ("_guard", "_limit_bytes", "_source", "_stored")
+    __slots__ = ("_limit_bytes", "_source")
 
     def __init__(
         self, source: BinaryIO | Path, *, name: str, size_bytes: int | None, limit_bytes: int
@@ -36,29 +64,16 @@ class PendingBlob(Blob):
         super().__init__(BlobRef("", size_bytes or 0, "", name))
         self._source = source
         self._limit_bytes = limit_bytes
-        self._stored = False
-        self._guard = threading.Lock()
 
-    def store(self, blobs: Blobs) -> None:
-        """Stream the bytes into the store, once; afterwards `ref` says where they lie. Blocks.
-
-        Raises:
-            BlobTooLarge: more bytes than the limit; nothing stays behind.
-            BlobError: the store cannot take them, or the source cannot be read.
-        """
-        with self._guard:
-            if self._stored:
-                return
-            try:
-                if isinstance(self._source, Path):
-                    with self._source.open("rb") as file:
-                        self.ref = self._put(blobs, file)
-                else:
-                    self.ref = self._put(blobs, self._source)
-            except (OSError, ValueError) as error:
-                raise BlobError(f"{self.ref.name or 'the upload'} cannot be read: {error}") from error
-            self._opener = blobs.open
-            self._stored = True
+    def _stored(self, blobs: Blobs) -> BlobRef:
+        """Stream the bytes into the store."""
+        try:
+            if isinstance(self._source, Path):
+                with self._source.open("rb") as file:
+                    return self._put(blobs, file)
+            return self._put(blobs, self._source)
+        except (OSError, ValueError) as error:
+            raise BlobError(f"{self.ref.name or 'the upload'} cannot be read: {error}") from error
 
     def _put(self, blobs: Blobs, file: BinaryIO) -> BlobRef:
         if file.seekable():

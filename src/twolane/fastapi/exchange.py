@@ -22,7 +22,15 @@ from twolane.engine.background import Call
 from twolane.engine.sender import Prepared
 from twolane.engine.task import Sendable
 from twolane.values.blob import Blob
-from twolane.values.errors import ArgumentsRefused, BlobTooLarge, SendUnknown, TwolaneError, UsageError
+from twolane.values.errors import (
+    ArgumentsRefused,
+    BlobSpent,
+    BlobTooLarge,
+    SendUnknown,
+    TwolaneError,
+    UploadRefused,
+    UsageError,
+)
 from twolane.values.ticket import Lane, Ticket
 from twolane.wiring.installed import Installed
 
@@ -213,6 +221,10 @@ def exchange_of(scope: Scope) -> Exchange:
 
 def _explain(error: Exception) -> tuple[int, str]:
     """Status and sentence for the client: nothing of the inside."""
+    if isinstance(error, UploadRefused):
+        return 409, f"{error}; nothing was started"
+    if isinstance(error, BlobSpent):
+        return 409, "this upload was used already, and its tasks have ended: upload the file again"
     if isinstance(error, (BlobTooLarge, ArgumentsRefused)):
         return 413, "the request carries more bytes than its tasks may have; nothing was stored"
     if isinstance(error, TwolaneError) and not isinstance(error, SendUnknown):

@@ -6,15 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ParamSpec, Protocol
 
-from fastapi import Depends
+from fastapi import Depends, HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from twolane.engine.outbox import Outbox
 from twolane.engine.task import Sendable
 from twolane.fastapi.exchange import exchange_of
+from twolane.fastapi.status_url import path_of
+from twolane.fastapi.upload_router import UPLOAD_NAME
 from twolane.values.blob import Blob
+from twolane.values.errors import UploadRefused, UsageError
 from twolane.values.ticket import Lane, Ticket
+from twolane.values.upload_form import UploadForm
 from twolane.wiring.installed import Installed
 
 P = ParamSpec("P")
@@ -89,6 +93,86 @@ class RequestLanes:
             TypeError: none of these.
         """
         return self._adding.upload(source)
+
+    def upload_form(
+        self,
+        *,
+        name: str = "",
+        content_type: str = "application/octet-stream",
+        max_bytes: int | None = None,
+        sha256: str | None = None,
+        owner: str = "",
+        expires_s: float = 900.0,
+    ) -> UploadForm:
+        """A form with which a client sends one file past this app, straight to where blobs lie.
+
+        On S3 it is a presigned POST to the bucket; while blobs are files, one to `tasks.upload_router()`. The client posts
+        `fields` and, as the last one, `file` to `url` as multipart/form-data, and then confirms with `token`: see
+        `uploaded`. A file that is never confirmed goes after a day.
+
+        Args:
+            name: the file's name, for people.
+            content_type: its media type; S3 keeps it, and takes no other.
+            max_bytes: how large it may be, in bytes; None: the upload limit.
+            sha256: its checksum in hexadecimal, if the client knows it: S3 refuses other bytes then, and nobody has
+                to read them to confirm.
+            owner: who alone may confirm it, such as a customer's id.
+            expires_s: within so many seconds the upload must begin; up to 12 hours. It may be confirmed for an hour longer.
+
+        Raises:
+            UsageError: not in a request, or a value that cannot be.
+            SettingsError: beside S3, TWOLANE_SECRET is not set.
+            BlobError: the form cannot be signed.
+        """
+        tasks, scope = self._adding.tasks, self._scope
+        if scope is None:
+            raise UsageError("an upload form is for a client, and a task has none: make it in an endpoint")
+        return tasks.runtime.upload_forms.form(
+            name=name,
+            content_type=content_type,
+            max_bytes=max_bytes,
+            sha256=sha256,
+            owner=owner,
+            expires_s=expires_s,
+            here=lambda token: _upload_path(scope, token),
+        )
+
+    def uploaded(self, token: str, *, owner: str = "") -> Blob:
+        """A blob for a task's argument that a client has uploaded with a form of `upload_form`.
+
+        Whether the file is there, and what was promised, is seen when the batch is stored: if not, the answer is 409
+        and nothing is started. A second confirmation gives the same blob; each starts a task of its own.
+
+        Args:
+            token: the form's.
+            owner: the form's owner.
+
+        Raises:
+            HTTPException: 403, no token of ours, somebody else's, or too old.
+            UploadRefused: the same, in a task.
+        """
+        try:
+            return self._adding.tasks.runtime.upload_forms.uploaded(token, owner=owner)
+        except UploadRefused as error:
+            if self._scope is None:
+                raise
+            raise HTTPException(403, str(error)) from None
+
+
+def _upload_path(scope: Scope, token: str) -> str:
+    """The path of the upload route, as this request would reach it.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = path_of(scope, UPLOAD_NAME, token=token)
+    if found is None:
+        raise UsageError(
+            "an upload form needs somewhere to send the file to, and blobs are files of this machine: "
+            'app.include_router(tasks.upload_router(), prefix="/uploads") takes them. With TWOLANE_BLOBS=s3://... they '
+            "go to the bucket, and the route is not used"
+        )
+    return found
 
 
 @dataclass(frozen=True, slots=True)

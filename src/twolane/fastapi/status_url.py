@@ -47,3 +47,19 @@ class StatusUrls:
             path.removesuffix(_MARK),
         )  # the router is kept: its number is its own
         return self._known[id(router)][1]
+
+
+def path_of(scope: Mapping[str, Any], name: str, **params: str) -> str | None:
+    """The path of a route by its name, as the request of this scope would reach it; None: there is no such route.
+
+    A mounted app's own route goes before one of the app around it.
+    """
+    outer, inner = scope.get("router"), getattr(scope.get("app"), "router", None)
+    mounted = scope.get("root_path", "")
+    for router, root in ((inner, mounted), (outer, scope.get("app_root_path", mounted))):
+        try:
+            if router is not None:
+                return f"{root}{router.url_path_for(name, **params)}"
+        except NoMatchFound:
+            continue
+    return None

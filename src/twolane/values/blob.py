@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
-from twolane.values.errors import BlobError
+from twolane.values.errors import BlobError, UploadRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,22 @@ class BlobRef:
         if not isinstance(size, int) or isinstance(size, bool) or size < 0:
             raise ValueError("a blob's size_bytes is a whole number of 0 or more")
         return cls(key, size, digest, name)
+
+
+NOT_UPLOADED = "nothing was uploaded with this form yet: upload the file first, then confirm it"
+
+
+def confirmed(found: BlobRef, *, limit_bytes: int, sha256: str) -> BlobRef:
+    """What was found, if it is what was promised.
+
+    Raises:
+        UploadRefused: it is not.
+    """
+    if found.size_bytes > limit_bytes:
+        raise UploadRefused(f"the uploaded file has {found.size_bytes} bytes, its form allowed {limit_bytes}")
+    if sha256 and found.sha256 != sha256:
+        raise UploadRefused("another file was uploaded than the one whose checksum was promised")
+    return found
 
 
 Opener = Callable[[BlobRef], BinaryIO]

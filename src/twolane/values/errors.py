@@ -6,7 +6,8 @@
     ├── SettingsError              a setting that cannot hold
     ├── SendError                  ids: which messages
     │   ├── SendRefused            nothing was stored
-    │   │   └── ArgumentsRefused   which argument, and why
+    │   │   ├── ArgumentsRefused   which argument, and why
+    │   │   └── BlobSpent          all tasks with this blob have ended
     │   └── SendUnknown            it may have been stored: send again under the same id
     ├── QueueError                 the queue cannot be used (now)
     │   ├── QueueMissing
@@ -18,7 +19,8 @@
     ├── BlobError
     │   ├── BlobMissing
     │   ├── BlobMismatch
-    │   └── BlobTooLarge
+    │   ├── BlobTooLarge
+    │   └── UploadRefused          a file that was to come is not there, or not this one
     └── Verdict                    raised by a task about itself
         ├── RetryLater
         └── GiveUp
@@ -70,6 +72,10 @@ class ArgumentsRefused(SendRefused, ValueError):
     """The arguments do not fit the task's signature or cannot be stored; nothing was stored."""
 
 
+class BlobSpent(SendRefused):
+    """All messages that named a blob have ended: it is about to be deleted, and no other can name it."""
+
+
 class SendUnknown(SendError):
     """The messages may have been stored. Send again under the same ids: a stored one is not stored twice."""
 
@@ -116,6 +122,10 @@ class BlobMismatch(BlobError):
 
 class BlobTooLarge(BlobError):
     """More bytes than the upload limit allows."""
+
+
+class UploadRefused(BlobError):
+    """A client's upload that is not what its form promised; the sentence is for the client."""
 
 
 class Verdict(TwolaneError):

@@ -17,6 +17,7 @@ from twolane.values.thresholds import Thresholds
 from twolane.wiring.alert_targets import targets_of
 from twolane.wiring.aws_rules import MISSING, require_alerts
 from twolane.wiring.clock import SystemClock
+from twolane.wiring.secret import secret_of
 from twolane.wiring.settings import Settings
 
 SQS_POLL_S = 20.0
@@ -43,6 +44,7 @@ def make_runtime(registry: Registry, settings: Settings, limits: Limits | None =
         targets=lambda: targets_of(settings.alerts),
         tells=settings.function is None,  # between two invocations a function stands still
         thresholds=settings.thresholds if settings.watches and settings.function is None else None,
+        secret=lambda: secret_of(settings),
     )
 
 
@@ -123,6 +125,7 @@ def _open_sqlite(settings: Settings, *, create: bool) -> Stores:
 
 def _open_sqs(settings: Settings, address: Address) -> Stores:
     from twolane.backends.dynamodb import DynamoState
+    from twolane.backends.s3 import S3Blobs
     from twolane.backends.sqs import NoRecords, SqsQueue, StatelessSqsQueue, StateRecords
 
     clock = SystemClock()
@@ -136,13 +139,15 @@ def _open_sqs(settings: Settings, address: Address) -> Stores:
         return Stores(
             alone, NoRecords(address, alone.here, clock), _open_blobs(settings), address=settings.address
         )
-    queue = SqsQueue(address, DynamoState(settings.state), clock=clock)
+    blobs = _open_blobs(settings)
+    expiring = blobs if isinstance(blobs, S3Blobs) else None
+    queue = SqsQueue(address, DynamoState(settings.state), clock=clock, blobs=expiring)
     if settings.function is None:  # which may never need SQS, and starts anew all the time
         queue.start()
     return Stores(
         queue,
         StateRecords(DynamoState(settings.state), clock),
-        _open_blobs(settings),
+        blobs,
         address=settings.address,
     )
 

@@ -21,6 +21,7 @@ from twolane.wiring.aws_rules import read_state
 
 WorkerMode = Literal["in_app", "off"]
 T = TypeVar("T")
+SECRET_CHARS = 32
 _OTHERS = {"sqlite": "sqs://NAME", "file": "s3://BUCKET/PREFIX"}
 _MODES: dict[str, WorkerMode] = {"in_app": "in_app", "off": "off"}
 
@@ -40,6 +41,7 @@ class Settings:
         state: DynamoDB's table, beside SQS; None: SQLite needs none, and SQS has none.
         alerts_said: it is written out who is told; SQS needs that.
         function: the name of the Lambda function that this process is; None: it is none.
+        secret: what tokens of uploads are sealed with; None: none is set.
     """
 
     queue: Path | Address
@@ -52,6 +54,7 @@ class Settings:
     state: str | None = None
     alerts_said: bool = True
     function: str | None = None
+    secret: str | None = field(default=None, repr=False)
 
     @property
     def file(self) -> Path:
@@ -82,6 +85,7 @@ def read_settings(
     state: str | None = None,
     alerts: str | Sequence[str] | None = None,
     watch: Thresholds | Literal["off"] | None = None,
+    secret: str | None = None,
     made_in: str | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
@@ -93,6 +97,7 @@ def read_settings(
         state: the state store given in code, or `none`.
         alerts: the targets given in code; SQS needs an answer, if only `log`.
         watch: the thresholds given in code, or `off`.
+        secret: what seals the tokens of uploads, given in code.
         made_in: the file that makes `Tasks()`, beside whose project the default file lies.
         environment: the process's, unless a test brings its own.
 
@@ -122,11 +127,21 @@ def read_settings(
         state=table,
         alerts_said=bool(said),
         function=env.get("AWS_LAMBDA_FUNCTION_NAME") or None,
+        secret=_secret(env.get("TWOLANE_SECRET") or secret),
     )
     if settings.watches_nothing:
         sources["watches"] = f"{sources['state']}: nothing can be watched without a state store"
         return replace(settings, watches=False)
     return settings
+
+
+def _secret(said: str | None) -> str | None:
+    if said is not None and len(said) < SECRET_CHARS:
+        raise SettingsError(
+            f"TWOLANE_SECRET has at least {SECRET_CHARS} characters, such as `python -c 'import secrets; "
+            "print(secrets.token_hex())'` prints"
+        )
+    return said
 
 
 def _watches(said: str | None, given: Thresholds | Literal["off"] | None, sources: dict[str, str]) -> bool:

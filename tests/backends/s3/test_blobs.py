@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.aws.faults import fail
 from tests.aws.places import bucket
+from tests.aws.proxy import proxy
 from tests.aws.servers import Server
 from twolane.backends.s3 import Bucket, S3Blobs, read_bucket
-from twolane.backends.s3.blobs import PART_BYTES
+from twolane.backends.s3.blobs import PART_BYTES, TAG
+from twolane.contracts.blobs import PARTS
 from twolane.values.errors import BlobError, BlobMissing, BlobTooLarge, SettingsError
 
 LARGE = os.urandom(2 * PART_BYTES + 17)
@@ -81,3 +87,55 @@ def test_an_address_is_a_bucket_and_a_prefix(text: str, place: Bucket) -> None:
 def test_an_address_that_is_none_is_refused_with_the_form(text: str) -> None:
     with pytest.raises(SettingsError, match="TWOLANE_BLOBS takes s3://BUCKET"):
         read_bucket(text)
+
+
+# Blobs that expire
+
+
+def test_the_rule_of_the_docs_is_one_that_s3_takes_and_goes_by_the_tag_we_set(blobs: S3Blobs) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "aws.md").read_text()
+    [text] = [each.partition("```")[0] for each in page.split("```json\n") if '"Rules"' in each]
+    rules = json.loads(text)["Rules"]
+    client = blobs._service.client
+    client.put_bucket_lifecycle_configuration(
+        Bucket=blobs.bucket.name, LifecycleConfiguration={"Rules": rules}
+    )
+
+    [done, unfinished] = client.get_bucket_lifecycle_configuration(Bucket=blobs.bucket.name)["Rules"]
+    assert (done["Status"], done["Expiration"]) == ("Enabled", {"Days": 7})
+    assert done["Filter"]["And"]["Tags"] == [{"Key": TAG[0], "Value": TAG[1]}]
+    assert "Expiration" not in unfinished
+    assert unfinished["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+
+
+def test_a_part_is_what_begins_with_its_digit(blobs: S3Blobs) -> None:
+    keys = {blobs.put(io.BytesIO(b"x")).key for _ in range(12)}
+    by_part = {part: {key for key, _ in blobs.stored_in(part)} for part in range(PARTS)}
+
+    assert set().union(*by_part.values()) == keys
+    assert all(key[0] == f"{part:x}" for part, found in by_part.items() for key in found)
+    assert {key for key, _ in blobs.stored()} == keys
+
+
+def test_more_blobs_than_a_page_are_listed(blobs: S3Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = {blobs.put(io.BytesIO(b"x")).key for _ in range(5)}
+    call = blobs._service.call
+
+    def in_small_pages(operation: str, what: str, **arguments: Any) -> Any:
+        return call(operation, what, MaxKeys=2, **arguments)
+
+    monkeypatch.setattr(blobs._service, "call", in_small_pages)
+    assert {key for key, _ in blobs.stored()} == keys
+
+
+def test_a_place_belongs_to_who_comes_first(blobs: S3Blobs) -> None:
+    assert [blobs.claim("one"), blobs.claim("two"), blobs.claim("one")] == ["one"] * 3
+
+
+def test_a_bucket_that_may_not_be_tagged_says_so(aws: Server) -> None:
+    with proxy(aws) as between:
+        through = bucket(between.server)
+        key = through.put(io.BytesIO(b"x")).key
+        between.faults["PUT object"] = fail(403, "AccessDenied")
+        with pytest.raises(BlobError, match="allow it in its policy"):
+            through.release(key, afresh=False)

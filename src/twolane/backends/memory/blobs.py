@@ -10,8 +10,8 @@ from itertools import count
 from typing import BinaryIO
 
 from twolane.contracts.clock import Clock
-from twolane.values.blob import BlobRef
-from twolane.values.errors import BlobMismatch, BlobMissing, BlobTooLarge
+from twolane.values.blob import NOT_UPLOADED, BlobRef, confirmed
+from twolane.values.errors import BlobMismatch, BlobMissing, BlobTooLarge, UploadRefused
 
 
 class MemoryBlobs:
@@ -42,6 +42,28 @@ class MemoryBlobs:
         if (len(data), hashlib.sha256(data).hexdigest()) != (ref.size_bytes, ref.sha256):
             raise BlobMismatch(f"blob {ref.key} has another size or checksum than the message says")
         return io.BytesIO(data)
+
+    def new_key(self) -> str:
+        return f"memory/{next(self._numbers)}"
+
+    def form(
+        self, key: str, *, content_type: str, limit_bytes: int, sha256: str, expires_s: float
+    ) -> tuple[str, dict[str, str]] | None:
+        del key, content_type, limit_bytes, sha256, expires_s
+        return None
+
+    def put_as(self, key: str, source: BinaryIO, *, limit_bytes: int) -> None:
+        data = source.read(limit_bytes + 1)
+        if len(data) > limit_bytes:
+            raise BlobTooLarge(f"the upload has more than {limit_bytes} bytes")
+        self._blobs[key] = (data, self._now())
+
+    def confirm(self, key: str, *, name: str, limit_bytes: int, sha256: str) -> BlobRef:
+        if key not in self._blobs:
+            raise UploadRefused(NOT_UPLOADED)
+        data, _ = self._blobs[key]
+        found = BlobRef(key, len(data), hashlib.sha256(data).hexdigest(), name)
+        return confirmed(found, limit_bytes=limit_bytes, sha256=sha256)
 
     def delete(self, key: str) -> None:
         self._blobs.pop(key, None)

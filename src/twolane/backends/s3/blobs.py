@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
-import os
 import re
 import secrets
 import tempfile
@@ -17,7 +17,8 @@ from functools import cached_property
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
-from twolane.values.blob import BlobRef
+from twolane.backends.aws import AwsError, Service, endpoint_of_s3
+from twolane.values.blob import NOT_UPLOADED, BlobRef, confirmed
 from twolane.values.errors import (
     BlobError,
     BlobMismatch,
@@ -25,6 +26,7 @@ from twolane.values.errors import (
     BlobTooLarge,
     SettingsError,
     TwolaneError,
+    UploadRefused,
 )
 
 PART_BYTES = 5 * 1024 * 1024
@@ -32,6 +34,8 @@ PART_BYTES = 5 * 1024 * 1024
 IN_MEMORY_BYTES = 8 * 1024 * 1024
 """A blob that is read lies in memory up to here, beyond in a temporary file that has no name."""
 CREDENTIALS_S = 900.0
+TAG = ("twolane", "done")
+"""The tag of blobs whose tasks have all ended; the bucket's lifecycle rule deletes those and no others."""
 
 _KEY = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{30}\.blob")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -61,7 +65,7 @@ def read_bucket(text: str) -> Bucket:
 
 
 class S3Blobs:
-    """Blobs (contract) in a bucket; safe from any thread and from several processes.
+    """Blobs (contract) in a bucket, which expire when they are free; safe from any thread and from several processes.
 
     Args:
         bucket: which.
@@ -69,8 +73,11 @@ class S3Blobs:
         endpoint_url: where S3 is; None: as the environment says.
     """
 
+    OWNER: str = "twolane-owner"
+
     def __init__(self, bucket: Bucket, *, session: Any = None, endpoint_url: str | None = None) -> None:
         self.bucket = bucket
+        self._service = Service("s3", session=session, endpoint_url=endpoint_url)
         self._prefix = f"{bucket.prefix}/" if bucket.prefix else ""
         self._session = session
         self._endpoint_url = endpoint_url
@@ -78,8 +85,7 @@ class S3Blobs:
     def put(self, source: BinaryIO, *, name: str = "", limit_bytes: int | None = None) -> BlobRef:
         import obstore
 
-        stem = secrets.token_hex(16)
-        key = f"{stem[:2]}/{stem}.blob"
+        key = self.new_key()
         counted = _Counted(source, limit_bytes)
         first = counted.read(PART_BYTES)
         rest = counted.read(1) if len(first) == PART_BYTES else b""
@@ -110,6 +116,58 @@ class S3Blobs:
         reader.seek(0)
         return cast("BinaryIO", reader)
 
+    def new_key(self) -> str:
+        stem = secrets.token_hex(16)
+        return f"{stem[:2]}/{stem}.blob"
+
+    def form(
+        self, key: str, *, content_type: str, limit_bytes: int, sha256: str, expires_s: float
+    ) -> tuple[str, dict[str, str]] | None:
+        """A presigned POST: S3 takes this key, this type, at most so many bytes, and this checksum where one is said."""
+        fields = {"Content-Type": content_type}
+        if sha256:
+            fields |= {"x-amz-checksum-algorithm": "SHA256", "x-amz-checksum-sha256": _in_base64(sha256)}
+        with self._told():
+            signed = self._service.call(
+                "generate_presigned_post",
+                f"signing an upload to {self.bucket}",
+                Bucket=self.bucket.name,
+                Key=self._path(key),
+                Fields=dict(fields),
+                Conditions=[
+                    ["content-length-range", 0, limit_bytes],
+                    *({name: value} for name, value in fields.items()),
+                ],
+                ExpiresIn=int(expires_s),
+            )
+        return signed["url"], signed["fields"]
+
+    def put_as(self, key: str, source: BinaryIO, *, limit_bytes: int) -> None:
+        del source, limit_bytes
+        raise BlobError(f"blob {key} goes straight to {self.bucket}, not through the app")
+
+    def confirm(self, key: str, *, name: str, limit_bytes: int, sha256: str) -> BlobRef:
+        """S3 says the size, and the checksum where it was promised and looked at; else the bytes are read."""
+        if not _KEY.fullmatch(key):
+            raise UploadRefused(NOT_UPLOADED)
+        try:
+            with self._told(key):
+                head = self._service.call(
+                    "head_object",
+                    f"looking at blob {key} in {self.bucket}",
+                    Bucket=self.bucket.name,
+                    Key=self._path(key),
+                    ChecksumMode="ENABLED",
+                )
+        except BlobMissing:
+            raise UploadRefused(NOT_UPLOADED) from None
+        size = int(head["ContentLength"])
+        confirmed(BlobRef(key, size, sha256, name), limit_bytes=limit_bytes, sha256=sha256)
+        whole = head.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
+        told = head.get("ChecksumSHA256") if whole else None
+        digest = base64.b64decode(told).hex() if told else self._read_digest(key, size)
+        return confirmed(BlobRef(key, size, digest, name), limit_bytes=limit_bytes, sha256=sha256)
+
     def delete(self, key: str) -> None:
         import obstore
 
@@ -117,15 +175,79 @@ class S3Blobs:
             with self._explained("deleted"):
                 obstore.delete(self._store, self._path(key))
 
+    def __str__(self) -> str:
+        return str(self.bucket)
+
     def stored(self) -> Iterator[tuple[str, float]]:
+        yield from self._listed(self._prefix)
+
+    def stored_in(self, part: int) -> Iterator[tuple[str, float]]:
+        yield from self._listed(f"{self._prefix}{part:x}")
+
+    def release(self, key: str, *, afresh: bool) -> None:
+        """Tag it, for the lifecycle rule. That goes by age, and a copy onto itself is new."""
+        if not _KEY.fullmatch(key):
+            raise BlobMissing(f"{key!r} is no key of a blob in {self.bucket}")
+        where: dict[str, Any] = {"Bucket": self.bucket.name, "Key": self._path(key)}
+        what = f"tagging blob {key} in {self.bucket}"
+        with self._told(key):
+            if afresh:
+                self._service.call(
+                    "copy_object", what, **where, CopySource=where, MetadataDirective="REPLACE",
+                    TaggingDirective="REPLACE", Tagging=f"{TAG[0]}={TAG[1]}",
+                )  # fmt: skip
+            else:
+                tag = {"TagSet": [{"Key": TAG[0], "Value": TAG[1]}]}
+                self._service.call("put_object_tagging", what, **where, Tagging=tag)
+
+    def claim(self, owner: str) -> str:
         import obstore
 
-        with self._explained("listed"):
-            for page in obstore.list(self._store, self._prefix or None, chunk_size=1000):
-                for found in page:
-                    key = found["path"].removeprefix(self._prefix)
-                    if _KEY.fullmatch(key):
-                        yield key, found["last_modified"].timestamp()
+        path = self._path(self.OWNER)
+        with self._explained("claimed"):
+            try:
+                obstore.put(self._store, path, owner.encode(), mode="create", use_multipart=False)
+            except Exception as error:
+                if type(error).__name__ != "AlreadyExistsError":
+                    raise
+                return bytes(obstore.get(self._store, path).bytes()).decode()
+        return owner
+
+    def _listed(self, prefix: str) -> Iterator[tuple[str, float]]:
+        more: dict[str, Any] = {}
+        while True:
+            with self._told():
+                page = self._service.call(
+                    "list_objects_v2",
+                    f"listing blobs in {self.bucket}",
+                    Bucket=self.bucket.name,
+                    Prefix=prefix,
+                    **more,
+                )
+            for found in page.get("Contents", ()):
+                key = found["Key"].removeprefix(self._prefix)
+                if _KEY.fullmatch(key):
+                    yield key, found["LastModified"].timestamp()
+            if not page.get("IsTruncated"):
+                return
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def _read_digest(self, key: str, size: int) -> str:
+        """The sha256 of what lies there now.
+
+        Raises:
+            UploadRefused: it is another one than a moment ago.
+        """
+        import obstore
+
+        digest, came = hashlib.sha256(), 0
+        with self._explained("read", key):
+            for chunk in obstore.get(self._store, self._path(key)).stream(min_chunk_size=1024 * 1024):
+                came += len(chunk)
+                digest.update(chunk)
+        if came != size:
+            raise UploadRefused("the file was uploaded again while it was confirmed: confirm it again")
+        return digest.hexdigest()
 
     def _fetch(self, ref: BlobRef, into: Any) -> None:
         import obstore
@@ -145,6 +267,16 @@ class S3Blobs:
         if digest.hexdigest() != ref.sha256:
             raise BlobMismatch(f"the blob {ref.key} has another sha256 than its message says")
 
+    @contextmanager
+    def _told(self, key: str = "") -> Generator[None]:
+        """AWS's errors as those of blobs."""
+        try:
+            yield
+        except AwsError as error:
+            if error.code in ("NoSuchKey", "404"):
+                raise BlobMissing(f"the blob {key} is not in {self.bucket}") from error
+            raise BlobError(str(error)) from error
+
     def _path(self, key: str) -> str:
         return f"{self._prefix}{key}"
 
@@ -155,9 +287,7 @@ class S3Blobs:
         from obstore.store import S3Store
 
         session: Any = self._session or Session()
-        endpoint_url = (
-            self._endpoint_url or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-        )
+        endpoint_url = endpoint_of_s3(self._endpoint_url)
         where: dict[str, Any] = {}
         if endpoint_url:
             where = {
@@ -181,6 +311,10 @@ class S3Blobs:
                 raise BlobMissing(f"the blob {key} is not in {self.bucket}") from error
             told = str(error).partition("\n")[0][:500]
             raise BlobError(f"a blob cannot be {verb} in {self.bucket}: {told}") from error
+
+
+def _in_base64(hexadecimal: str) -> str:
+    return base64.b64encode(bytes.fromhex(hexadecimal)).decode()
 
 
 def _credentials(session: Any) -> Any:

@@ -66,6 +66,7 @@ class Ledger:
         self._rates = Rates(state, clock)
         self.sums = Sums(state, clock, every_s=sums_every_s)
         self._owing: list[Item] = []
+        self._let_go: list[tuple[str, str]] = []
 
     def rows(self, ids: Sequence[str]) -> dict[str, tuple[Item, Row]]:
         """The rows of messages by their ids, as they are now."""
@@ -92,9 +93,8 @@ class Ledger:
                     again.append((turning, answer.now.get(turning.key, item)))
                 elif isinstance(answer, Exception):
                     turning.turns = [answer] * len(turning.turners)
-                else:
-                    self._count(item, turning)
-                    self.written(group, turning.turns)
+                elif turning.row is not None:
+                    self.written(group, turning.row, turning.turns)
             if not again:
                 return
             left = again
@@ -135,8 +135,10 @@ class Ledger:
         name = f"{after.key}/{after.version}"
         return [change, owing(name, [death_of(row, self._now())])] if died else [change]
 
-    def written(self, group: Sequence[Change], turns: Sequence[Turn | Exception | None]) -> None:
-        """These changes were written, for these turns: they count."""
+    def written(self, group: Sequence[Change], row: Row, turns: Sequence[Turn | Exception | None]) -> None:
+        """These changes were written, for these turns, and this is the row now: they count."""
+        if group and row.record.state in FINISHED:
+            self._ended_now(group[0].before, row)
         self._owing += [change.after for change in group[1:] if change.after is not None]
         for turn in turns:
             if not isinstance(turn, Turn):
@@ -177,15 +179,18 @@ class Ledger:
         """A large body goes."""
         self.state.write([[Change(body_key(message_id), None, None)]])
 
-    def _count(self, before: Item | None, turning: Turning) -> None:
-        row = turning.row
-        if before is None or row is None or row.record.state not in FINISHED or turning.item is before:
+    def _ended_now(self, item: Item | None, row: Row) -> None:
+        """A message has come to its end: it stays counted when its record is gone, and its blobs are let go."""
+        before = row if item is None else from_text(item.text)
+        if item is not None and before.record.state in FINISHED:
             return
-        self.ended(row)
-
-    def ended(self, row: Row) -> None:
-        """A message has come to its end: it stays counted when its record is gone."""
         self._ended[f"{row.record.state.value}:{row.record.queue}"] += 1
+        self._let_go += [(key, row.record.id) for key in before.blobs]
+
+    def taken_let_go(self) -> list[tuple[str, str]]:
+        """The blobs that messages have named which ended since the last time: pairs of a blob's key and an id."""
+        found, self._let_go = self._let_go, []
+        return found
 
     def write_counts(self, *, at_once: bool = False) -> None:
         """Bring the counters up to date; what cannot be written now is written later.

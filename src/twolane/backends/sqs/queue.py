@@ -23,9 +23,12 @@ from typing import Any
 from twolane.backends.aws import Outage, Service
 from twolane.backends.sqs.actions import Acting
 from twolane.backends.sqs.addresses import Address
+from twolane.backends.sqs.admitting import Admitting
 from twolane.backends.sqs.feeding import Feeding
 from twolane.backends.sqs.ledger import Ledger
 from twolane.backends.sqs.measuring import Measuring
+from twolane.backends.sqs.naming import Naming
+from twolane.backends.sqs.orphans import Orphans, Swept
 from twolane.backends.sqs.outbox import Outbox
 from twolane.backends.sqs.polling import LONGEST_PAUSE_S, Polling
 from twolane.backends.sqs.rates import Rates
@@ -43,6 +46,7 @@ from twolane.contracts import feeding as f
 from twolane.contracts import outbox as o
 from twolane.contracts import queue as q
 from twolane.contracts import watch as w
+from twolane.contracts.blobs import ExpiringBlobs
 from twolane.contracts.clock import Clock
 from twolane.contracts.state import StateStore
 from twolane.values.errors import QueueError
@@ -55,6 +59,8 @@ SWEEP_S = 300.0
 """How often a worker looks through the dead-letter queues of the queues it serves that have open messages."""
 SWEEP_ALL_S = 3600.0
 """How often through all of them: where nothing is open SQS can have moved away only what no row knows."""
+BLOBS_S = 60.0
+"""So long it looks for blobs that no message names after each such look; in a thread of its own."""
 KEEP_S = 7 * 86_400.0
 
 _MESSAGES = (
@@ -85,6 +91,7 @@ class SqsQueue:
         keep_s: how long finished records are kept, in seconds.
         batch_bytes: how many bytes of bodies one call takes.
         sums_every_s: how long the daily sums are gathered before they are written, in seconds.
+        blobs: the store that is told when nobody names a blob any more; None: it is not told.
     """
 
     capabilities = q.Capabilities(
@@ -111,6 +118,7 @@ class SqsQueue:
         keep_s: float = KEEP_S,
         batch_bytes: int = BATCH_BYTES,
         sums_every_s: float = EVERY_S,
+        blobs: ExpiringBlobs | None = None,
     ) -> None:
         self._service = service or Service("sqs", poll_s=address.poll_s)
         wires = Wires(address, self._service, batch_bytes=batch_bytes)
@@ -120,7 +128,10 @@ class SqsQueue:
         wait_s = address.poll_s if poll_s is None else poll_s
         self._polls_itself = wait_s == 0
         self._polling = Polling(wires, poll_s=wait_s, on_arrival=self._wake)
-        self._sending = Sending(ledger, wires, clock, new_token=_token, max_body_bytes=self.max_body_bytes)
+        self._naming = Naming(state, blobs, clock)
+        self._orphans = None if blobs is None else Orphans(state, self._naming, blobs, clock)
+        admitting = Admitting(ledger, self._naming, clock, new_token=_token)
+        self._sending = Sending(admitting, wires, max_body_bytes=self.max_body_bytes)
         self._settling = Settling(ledger, wires, self._sending, clock, max_body_bytes=self.max_body_bytes)
         self._receiving = Receiving(ledger, wires, clock, new_fence=_token)
         self._feeding = Feeding(self._receiving, self._settling, wires)
@@ -129,6 +140,7 @@ class SqsQueue:
         self._measuring = Measuring(ledger, wires, clock)
         self._monotonic = clock.monotonic
         self._swept_at = self._swept_all_at = clock.monotonic()
+        self._closing = False
         self._served: tuple[str, ...] = ()
         self._pause_s = 0.0
         self._workers = Workers(state, clock)
@@ -187,6 +199,7 @@ class SqsQueue:
                 answers[number] = self._carry_out(entry)
         self._write_counts()
         self._number_deaths()
+        self._naming.let_go(self._ledger.taken_let_go())
         if self._polls_itself and self._settling.made_visible:
             self._wake()
         self._settling.made_visible = False
@@ -212,9 +225,11 @@ class SqsQueue:
         return end
 
     def close(self) -> None:
+        self._closing = True
         self._polling.finish()
         self._lanes.shutdown()
         self._write_counts(at_once=True)
+        self._naming.close()
         self._service.close()
         self._state.close()
 
@@ -285,8 +300,10 @@ class SqsQueue:
             self._workers.beat()
             reaped = self._reaping.reap()
             self._outbox.number_late()
+            self._naming.again()
             if self._monotonic() - self._swept_at >= SWEEP_S:
                 reaped = replace(reaped, buried=reaped.buried + self.sweep(self._to_sweep()))
+                self._naming.later(self._sweep_blobs)
         except QueueError as error:
             self._state_outage.failed(error)
             return q.Reaped()
@@ -328,6 +345,26 @@ class SqsQueue:
             return self._sweeping.sweep(queues)
         finally:
             self._number_deaths()
+
+    def sweep_blobs(self, is_over: Callable[[], bool]) -> Swept:
+        """Delete blobs that no message ever named, where a look at them is due; from any thread.
+
+        Args:
+            is_over: whether the time for it is; the next sweep goes on there.
+
+        Raises:
+            QueueError: the state store cannot be used.
+            BlobError: the store of blobs cannot be used.
+        """
+        return Swept() if self._orphans is None else self._orphans.sweep(is_over)
+
+    def _sweep_blobs(self) -> None:
+        until = self._monotonic() + BLOBS_S
+        self.sweep_blobs(lambda: self._closing or self._monotonic() > until)
+
+    def settle_blobs(self) -> None:
+        """Wait until the store has been told what is free; what fails is told later."""
+        self._naming.settle()
 
     def _number_deaths(self) -> None:
         """Deaths are owed already; who is told goes by their numbers."""

@@ -44,6 +44,7 @@ class Arrival:
         bury: a dead one whose copy goes to the dead-letter queue.
         written: the row as it is now, if this look at it has changed it.
         turns: what this look at it makes of the row before it is handed out.
+        row: what it makes of the row in all.
     """
 
     copy: Copy
@@ -56,6 +57,7 @@ class Arrival:
     bury: Row | None = None
     written: Item | None = None
     turns: list[Turn] = field(default_factory=list[Turn])
+    row: Row | None = None
 
 
 class Receiving:
@@ -117,7 +119,8 @@ class Receiving:
         for (each, group), answer in zip(groups, answers, strict=True):
             if answer is None:
                 each.written = group[0].after
-                self._ledger.written(group, each.turns)
+                if each.row is not None:
+                    self._ledger.written(group, each.row, each.turns)
                 continue
             each.delivery, each.delete, each.hide_s, each.bury = None, False, None, None
             if isinstance(answer, Conflict):
@@ -184,6 +187,7 @@ class Receiving:
         return self._changes(arrival, running)
 
     def _changes(self, arrival: Arrival, row: Row) -> list[Change]:
+        arrival.row = row
         died = any(turn.died for turn in arrival.turns)
         return self._ledger.changes(arrival.item, row, died=died)
 

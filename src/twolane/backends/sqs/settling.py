@@ -151,7 +151,7 @@ class Settling:
             return
         if entry.body is not None:
             check_body(entry.body, self._max_body_bytes, entry.id)
-        twin = self._sending.claim(found[1])
+        twin = self._sending.rows.claim(found[1])
         if twin is not None:
             raise SendRefused(
                 f"message {entry.id} stays dead: {twin.record.id} waits or runs under the same unique key; "
@@ -330,7 +330,7 @@ class Settling:
         [error] = self._wires.send([posted_again(row, body)])
         if error is None:
             self._ledger.turn([Turning(key_of(kept.id), [lambda now: Turn(now.but(unsent=False), None)])])
-            self._sending.remember(kept.id)
+            self._sending.rows.remember(kept.id)
             self.made_visible = True
         return error
 
