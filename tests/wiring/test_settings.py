@@ -112,7 +112,7 @@ def test_whether_a_process_watches(said: str | None, given: Any, *, watches: boo
     assert settings.watches is watches
     assert settings.thresholds == (given if isinstance(given, Thresholds) else Thresholds())
     runtime = make_runtime(Registry(), settings)
-    assert (runtime._informing._thresholds is not None) is watches
+    assert (runtime.informing._thresholds is not None) is watches
 
 
 @pytest.mark.parametrize(("said", "given"), [("often", None), (None, "on"), (None, 5)])

@@ -6,12 +6,13 @@ is imported when a handler is made, as Lambda wants it: at the cold start.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from twolane.aws_lambda.door import Door
+    from twolane.aws_lambda.sweeping import Sweep
 
-__all__ = ["handler"]
+__all__ = ["handler", "sweep"]
 
 
 def handler(app: str, *, concurrency: int = 10) -> Door:
@@ -34,5 +35,19 @@ def handler(app: str, *, concurrency: int = 10) -> Door:
     return Door(app, concurrency=concurrency)
 
 
-def __getattr__(name: str) -> Any:
-    raise AttributeError(f"module 'twolane.aws_lambda' has no attribute {name!r}")
+def sweep(app: str) -> Sweep:
+    """What Lambda calls on a schedule, once a minute: `sweep = twolane.aws_lambda.sweep("app.main:app")`.
+
+    It ends leases that are over, makes dead letters of what SQS moved away, runs the watch, writes the metrics that alarms
+    watch, tells owed alerts and deletes orphaned blobs. What it cannot finish the next one goes on with, and it answers
+    what each part has done.
+
+    Args:
+        app: `module:app`, as uvicorn takes it; `app` is a FastAPI app with tasks installed, or a `Tasks`.
+
+    Raises:
+        SettingsError: the app is not found, its queue is not on SQS, or has no state store.
+    """
+    from twolane.aws_lambda.sweeping import Sweep
+
+    return Sweep(app)

@@ -59,10 +59,13 @@ class Informing:
 
     def start_telling(self, batcher: Batcher, stores: Stores, limits: Limits) -> None:
         """Send what is owed from now on; in the loop."""
-        if not self._tells:
-            return
+        if self._tells:
+            self._teller = self._make_teller(batcher, stores, limits)
+            self._teller.start()
+
+    def _make_teller(self, batcher: Batcher, stores: Stores, limits: Limits) -> Teller:
         hooks = [HookTarget(name, hook) for name, hook in self._registry.hooks.items()]
-        self._teller = Teller(
+        return Teller(
             batcher,
             stores.records,
             [LogTarget(), *self._make_targets(), *hooks],
@@ -71,34 +74,61 @@ class Informing:
             because=self._because,
             address=stores.address,
         )
-        self._teller.start()
 
     def start_watch(self, batcher: Batcher, stores: Stores, limits: Limits) -> None:
         """Watch along; in the loop. Any process may lead. A queue that is gone with its process needs none."""
-        if self._thresholds is None or not stores.queue.capabilities.durable:
-            return
+        if self._thresholds is not None and stores.queue.capabilities.durable:
+            self._watching = self._make_watching(batcher, stores, limits, self._thresholds)
+            self._watching.start()
+
+    def _make_watching(
+        self, batcher: Batcher, stores: Stores, limits: Limits, thresholds: Thresholds
+    ) -> Watching:
         loop = asyncio.get_running_loop()
 
         def on_notices(_: object) -> None:
             with suppress(RuntimeError):  # the loop is closed: another process sends them
                 loop.call_soon_threadsafe(self.wake)
 
-        self._watching = Watching(
+        return Watching(
             batcher,
             stores.records,
             self._clock,
             premises=stores.premises,
-            thresholds=self._thresholds,
+            thresholds=thresholds,
             limits=limits,
             new_id=self._new_id,
             on_notices=on_notices,
         )
-        self._watching.start()
 
     def wake(self) -> None:
         """Something is owed: tell it now rather than at the next look; in the loop's thread."""
         if self._teller is not None:
             self._teller.wake()
+
+    def begin_sweeping(
+        self, batcher: Batcher, stores: Stores, limits: Limits, thresholds: Thresholds | None
+    ) -> None:
+        """Tell and watch when asked to, and not by itself: for a process that stands still most of the time."""
+        self._teller = self._teller or self._make_teller(batcher, stores, limits)
+        if self._watching is None and thresholds is not None:
+            self._watching = self._make_watching(batcher, stores, limits, thresholds)
+
+    async def watch_once(self) -> bool:
+        """Look now, if nobody else leads; whether this process does."""
+        if self._watching is None:
+            return False
+        await asyncio.to_thread(self._watching.turn)
+        return self._watching.leads
+
+    async def tell_owed(self, within_s: float) -> None:
+        """Tell until nobody is due, or the time is over: what is under way goes on."""
+        if self._teller is None:
+            return
+        self._teller.wake()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._teller.settle()
 
     def begin_stop(self) -> None:
         """Give the lead of the watch back: another may have it while this process drains."""

@@ -26,17 +26,18 @@ from twolane.engine.followers import Followers
 from twolane.engine.hand import aside
 from twolane.engine.informing import Informing
 from twolane.engine.limits import Limits
+from twolane.engine.opening_checks import check_timeouts, say_unordered
 from twolane.engine.outbox import Outbox
 from twolane.engine.run import Observer, Surroundings, unobserved
 from twolane.engine.sender import SEND_TIMEOUT_S, Sender
 from twolane.engine.targets import Target
-from twolane.engine.task import Registry, Sendable, Task
+from twolane.engine.task import Registry, Sendable
 from twolane.engine.threads import Threads
 from twolane.engine.upkeep import Upkeep
 from twolane.engine.upload_forms import UploadForms
 from twolane.engine.uploads import PendingBlob, pending
 from twolane.engine.worker import Worker
-from twolane.values.errors import DefinitionError, UsageError
+from twolane.values.errors import UsageError
 from twolane.values.record import Record, WorkerInfo
 from twolane.values.snapshot import Premises
 from twolane.values.thresholds import Thresholds
@@ -91,6 +92,7 @@ class Runtime:
         observer: told each step of each delivery, for tests.
         new_state: makes `ctx.state` of an attempt; what the app's lifespan yielded while one runs.
         upload_forms: uploads past the endpoint.
+        informing: tells people, and watches.
         on_stuck: called when too many sync tasks are stuck; a worker process replaces itself then.
     """
 
@@ -110,7 +112,7 @@ class Runtime:
     ) -> None:
         self.observer: Observer = unobserved
         self.new_state: Callable[[], Any] = SimpleNamespace
-        self.on_stuck: Callable[[], None] = lambda: self._informing.report_stuck(self.batcher)
+        self.on_stuck: Callable[[], None] = lambda: self.informing.report_stuck(self.batcher)
         self.registry = registry
         self.clock = clock
         self.limits = limits
@@ -127,7 +129,7 @@ class Runtime:
         self._queues: tuple[str, ...] = ()
         self._worker: Worker | None = None
         self._threads: tuple[Threads, ...] = ()
-        self._informing = Informing(
+        self.informing = Informing(
             registry, clock, new_id, targets=targets, tells=tells, thresholds=thresholds
         )
 
@@ -242,13 +244,13 @@ class Runtime:
             _ = task.arguments.model  # what cannot be stored is said at start, not at the first send
         if tasks:
             opened = await asyncio.to_thread(self._open)  # and so is a place where no queue can be
-            _check_timeouts(tasks, opened.stores.queue.capabilities.longest_attempt_s)
+            check_timeouts(tasks, opened.stores.queue.capabilities.longest_attempt_s)
             if not opened.stores.queue.capabilities.groups:
-                _say_unordered(tasks)
-            self._informing.start_telling(self.batcher, self.stores, self.limits)
+                say_unordered(tasks)
+            self.informing.start_telling(self.batcher, self.stores, self.limits)
             if self._kind is not None:
                 await self._start_worker(self._kind)
-            self._informing.start_watch(self.batcher, self.stores, self.limits)
+            self.informing.start_watch(self.batcher, self.stores, self.limits)
 
     async def watch_alone(self) -> None:
         """Watch and tell, with no task and no worker; in the loop. `stop` ends it.
@@ -257,8 +259,8 @@ class Runtime:
             SettingsError: a queue that cannot lie where it does.
         """
         await asyncio.to_thread(self._open)
-        self._informing.start_telling(self.batcher, self.stores, self.limits)
-        self._informing.start_watch(self.batcher, self.stores, self.limits)
+        self.informing.start_telling(self.batcher, self.stores, self.limits)
+        self.informing.start_watch(self.batcher, self.stores, self.limits)
 
     async def _start_worker(self, kind: str) -> None:
         self._threads = (
@@ -276,7 +278,7 @@ class Runtime:
         """Take nothing new; in the loop's thread, at the first sign of a shutdown. Twice is harmless."""
         if self._worker is not None:
             self._worker.stop_receiving()
-        self._informing.begin_stop()
+        self.informing.begin_stop()
         self.background.begin_stop()
         self.followers.release()
 
@@ -296,7 +298,7 @@ class Runtime:
         grace_s = self.limits.grace_s if grace_s is None else grace_s
         loop = asyncio.get_running_loop()
         deadline = loop.time() + grace_s
-        draining = [self.followers.drain(), self._informing.stop_watch()]
+        draining = [self.followers.drain(), self.informing.stop_watch()]
         if self._worker is not None:
             draining.append(self._worker.drain(grace_s))
         await asyncio.gather(*draining)
@@ -305,7 +307,7 @@ class Runtime:
         await self.background.drain(max(0.0, deadline - loop.time()))
         for threads in self._threads:
             threads.close()
-        await self._informing.finish()
+        await self.informing.finish()
         await aside(self.close, "close")
 
     def surroundings(self, threads: Threads, side_threads: Threads) -> Surroundings:
@@ -347,7 +349,7 @@ class Runtime:
             stores.blobs,
             self.clock,
             limits=self.limits,
-            on_deaths=self._informing.wake,
+            on_deaths=self.informing.wake,
             sweeps_blobs=stores.queue.capabilities.prunes,
         )
         return Worker(info, stores.queue, around, limits=self.limits, upkeep=upkeep, on_stuck=self.on_stuck)
@@ -378,28 +380,3 @@ class Runtime:
                 )
                 self._opened = _Open(os.getpid(), stores, batcher, sender)
             return self._opened
-
-
-def _say_unordered(tasks: Sequence[Task[Any, Any, Any]]) -> None:
-    """Whoever asks for an order hears where there is none."""
-    for task in tasks:
-        if task.group_by is not None:
-            log.info(
-                "task %s has group_by=%r: this queue keeps no order and runs a group's messages side by side; "
-                "a FIFO queue of SQS does not",
-                task.name, task.group_by,
-            )  # fmt: skip
-
-
-def _check_timeouts(tasks: Sequence[Task[Any, Any, Any]], longest_s: float | None) -> None:
-    """See that the queue can hold each delivery as long as its task may take.
-
-    Raises:
-        DefinitionError: it cannot.
-    """
-    for task in tasks:
-        if longest_s is not None and task.policy.timeout_s > longest_s:
-            raise DefinitionError(
-                f"task {task.name} has timeout_s={task.policy.timeout_s:g}, and this queue holds a delivery for "
-                f"{longest_s:g} s at most: give it less, and save checkpoints"
-            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from secrets import token_bytes
 from typing import BinaryIO
 
 from twolane.contracts.blobs import Blobs
@@ -45,16 +46,22 @@ class UploadForms:
 
     Args:
         blobs: the store; opened at the first form.
-        secret: what tokens are sealed with; read at the first form.
+        secret: what tokens are sealed with; read at the first form. None: one of this process alone.
         clock: the time of their ends.
         limit_bytes: the largest upload.
     """
 
     def __init__(
-        self, blobs: Callable[[], Blobs], secret: Callable[[], bytes], clock: Clock, *, limit_bytes: int
+        self,
+        blobs: Callable[[], Blobs],
+        secret: Callable[[], bytes] | None,
+        clock: Clock,
+        *,
+        limit_bytes: int,
     ) -> None:
         self._blobs = blobs
-        self._secret = secret
+        own = token_bytes(32)
+        self._secret = secret or (lambda: own)
         self._now = clock.now
         self._limit_bytes = limit_bytes
 

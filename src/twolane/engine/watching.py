@@ -71,6 +71,7 @@ class Watching:
         self._leader = ""
         self._trouble = Saying(clock)
         self._was_there = False
+        self._guard = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -103,6 +104,10 @@ class Watching:
 
     def turn(self) -> None:
         """Look, if this process leads or may lead; a queue that cannot be used is said once, until it can."""
+        with self._guard:
+            self._turn()
+
+    def _turn(self) -> None:
         try:
             if self._take_lead():
                 self._look()

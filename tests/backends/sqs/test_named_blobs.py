@@ -18,7 +18,7 @@ from tests.contract.house import FAILURE, LEASE_S, House
 from twolane.backends.s3 import S3Blobs
 from twolane.backends.sqs import SqsQueue
 from twolane.backends.sqs.named import CROWD, MOST_BLOBS, Named, blob_key, named_item, read_named
-from twolane.backends.sqs.orphans import ORPHAN_S, ROUND_S, Swept
+from twolane.backends.sqs.orphans import ORPHAN_S, ROUND_S
 from twolane.contracts.blobs import PARTS
 from twolane.contracts.queue import (
     AckDelivery,
@@ -31,6 +31,7 @@ from twolane.contracts.queue import (
     Send,
 )
 from twolane.contracts.state import Change
+from twolane.contracts.sweeping import SweptBlobs
 from twolane.values.errors import BlobError, BlobMissing, SendRefused
 from twolane.values.outcome import Reason
 from twolane.values.record import State
@@ -75,7 +76,7 @@ class Shop:
     def keys(self) -> set[str]:
         return {key for key, _ in self.blobs.stored()}
 
-    def sweep(self) -> Swept:
+    def sweep(self) -> SweptBlobs:
         return self.queue.sweep_blobs(lambda: False)
 
     def end(self) -> None:
@@ -319,7 +320,7 @@ def test_what_no_message_names_is_deleted_after_a_day(shop: Shop) -> None:
     shop.clock.advance(ORPHAN_S - 60)
     assert shop.sweep().deleted == 0
     shop.clock.advance(ROUND_S)
-    assert shop.sweep() == Swept(PARTS, deleted=1)
+    assert shop.sweep() == SweptBlobs(PARTS, deleted=1)
 
     assert shop.keys() == {waiting}
     with pytest.raises(SendRefused, match="store its bytes again"):
@@ -355,7 +356,7 @@ def test_a_place_that_belongs_to_another_table_is_left_alone(
     shop.house.send(blobs=(mine,), delay_s=9 * DAY_S)
     assert queue.sweep_blobs(lambda: False).parts == 0
     shop.clock.advance(2 * DAY_S)
-    assert queue.sweep_blobs(lambda: False) == Swept()
+    assert queue.sweep_blobs(lambda: False) == SweptBlobs()
     queue.close()
     other.close()
 
@@ -419,7 +420,7 @@ def test_the_sweep_puts_right_what_a_kill_has_left(shop: Shop, monkeypatch: pyte
     assert not any(shop.tags(key) for key in (before_name, before_tag, expired))
 
     shop.clock.advance(2 * DAY_S)
-    assert shop.sweep() == Swept(PARTS, deleted=0, put_right=3)
+    assert shop.sweep() == SweptBlobs(PARTS, deleted=0, put_right=3)
     assert all(shop.is_tagged(key) for key in (before_name, before_tag, expired))
 
 

@@ -21,6 +21,7 @@ from twolane.backends.sqs.swaps import Swap, swap
 from twolane.contracts.blobs import PARTS, ExpiringBlobs
 from twolane.contracts.clock import Clock
 from twolane.contracts.state import Change, Conflict, Item, StateStore
+from twolane.contracts.sweeping import SweptBlobs
 from twolane.values.record import FINISHED
 
 log = logging.getLogger("twolane.sqs")
@@ -48,15 +49,6 @@ class Round:
     part: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What one sweep has done: how many parts it looked through, how many blobs it deleted and put right."""
-
-    parts: int = 0
-    deleted: int = 0
-    put_right: int = 0
-
-
 class Orphans:
     """Goes through the place of blobs.
 
@@ -74,7 +66,7 @@ class Orphans:
         self._now = clock.now
         self._refused: str | None = None
 
-    def sweep(self, is_over: Callable[[], bool]) -> Swept:
+    def sweep(self, is_over: Callable[[], bool]) -> SweptBlobs:
         """Go through parts until the round or the time is over.
 
         Args:
@@ -84,7 +76,7 @@ class Orphans:
             QueueError: the state store cannot be used.
             BlobError: the store of blobs cannot.
         """
-        swept = Swept()
+        swept = SweptBlobs()
         while not is_over() and (turn := self._next()) is not None:
             if turn.part == 0 and not self._owns(turn.owner):
                 break
@@ -93,7 +85,7 @@ class Orphans:
             while some := list(islice(old, BATCH)):
                 gone, right = self._look_at(some)
                 deleted, put_right = deleted + gone, put_right + right
-            swept = Swept(swept.parts + 1, swept.deleted + deleted, swept.put_right + put_right)
+            swept = SweptBlobs(swept.parts + 1, swept.deleted + deleted, swept.put_right + put_right)
         if swept.deleted or swept.put_right:
             log.info(
                 "%d blob(s) that no message named were deleted, %d that outlived theirs put right",

@@ -25,10 +25,11 @@ from twolane.backends.sqs.actions import Acting
 from twolane.backends.sqs.addresses import Address
 from twolane.backends.sqs.admitting import Admitting
 from twolane.backends.sqs.feeding import Feeding
+from twolane.backends.sqs.gauges import Gauges
 from twolane.backends.sqs.ledger import Ledger
 from twolane.backends.sqs.measuring import Measuring
 from twolane.backends.sqs.naming import Naming
-from twolane.backends.sqs.orphans import Orphans, Swept
+from twolane.backends.sqs.orphans import Orphans
 from twolane.backends.sqs.outbox import Outbox
 from twolane.backends.sqs.polling import LONGEST_PAUSE_S, Polling
 from twolane.backends.sqs.rates import Rates
@@ -49,6 +50,7 @@ from twolane.contracts import watch as w
 from twolane.contracts.blobs import ExpiringBlobs
 from twolane.contracts.clock import Clock
 from twolane.contracts.state import StateStore
+from twolane.contracts.sweeping import Gauge, SweepQueues, SweptBlobs
 from twolane.values.errors import QueueError
 
 log = logging.getLogger("twolane.sqs")
@@ -137,6 +139,7 @@ class SqsQueue:
         self._feeding = Feeding(self._receiving, self._settling, wires)
         self._reaping = Reaping(ledger, wires, self._settling, clock)
         self._sweeping = Sweeping(ledger, wires, clock)
+        self._gauges = Gauges(state, wires, clock)
         self._measuring = Measuring(ledger, wires, clock)
         self._monotonic = clock.monotonic
         self._swept_at = self._swept_all_at = clock.monotonic()
@@ -167,6 +170,7 @@ class SqsQueue:
             w.LeadWatch: watch.lead,
             w.ObserveConditions: watch.observe,
             w.Probe: self._probe,
+            SweepQueues: lambda entry: self.sweep(entry.queues),
         }
 
     def start(self) -> None:
@@ -346,17 +350,11 @@ class SqsQueue:
         finally:
             self._number_deaths()
 
-    def sweep_blobs(self, is_over: Callable[[], bool]) -> Swept:
-        """Delete blobs that no message ever named, where a look at them is due; from any thread.
+    def sweep_blobs(self, is_over: Callable[[], bool]) -> SweptBlobs:
+        return SweptBlobs() if self._orphans is None else self._orphans.sweep(is_over)
 
-        Args:
-            is_over: whether the time for it is; the next sweep goes on there.
-
-        Raises:
-            QueueError: the state store cannot be used.
-            BlobError: the store of blobs cannot be used.
-        """
-        return Swept() if self._orphans is None else self._orphans.sweep(is_over)
+    def gauges(self, queues: Sequence[str]) -> list[Gauge]:
+        return self._gauges.read(queues)
 
     def _sweep_blobs(self) -> None:
         until = self._monotonic() + BLOBS_S

@@ -1,0 +1,37 @@
+"""What is looked at when the lanes open: whether this queue can keep what the tasks ask for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from twolane.engine.task import Task
+from twolane.values.errors import DefinitionError
+
+log = logging.getLogger("twolane.runtime")
+
+
+def say_unordered(tasks: Sequence[Task[Any, Any, Any]]) -> None:
+    """Whoever asks for an order hears where there is none."""
+    for task in tasks:
+        if task.group_by is not None:
+            log.info(
+                "task %s has group_by=%r: this queue keeps no order and runs a group's messages side by side; "
+                "a FIFO queue of SQS does not",
+                task.name, task.group_by,
+            )  # fmt: skip
+
+
+def check_timeouts(tasks: Sequence[Task[Any, Any, Any]], longest_s: float | None) -> None:
+    """See that the queue can hold each delivery as long as its task may take.
+
+    Raises:
+        DefinitionError: it cannot.
+    """
+    for task in tasks:
+        if longest_s is not None and task.policy.timeout_s > longest_s:
+            raise DefinitionError(
+                f"task {task.name} has timeout_s={task.policy.timeout_s:g}, and this queue holds a delivery for "
+                f"{longest_s:g} s at most: give it less, and save checkpoints"
+            )
