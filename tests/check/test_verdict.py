@@ -132,3 +132,24 @@ async def f(n: int, b: BackgroundTasks):
     return {"ok": True}
 """
     assert [site.verdict for site in sites(tmp_path, text)] == ["background"]
+
+
+def test_an_entry_that_is_all_that_was_asked_for_is_no_trace(tmp_path: Path) -> None:
+    text = """
+def log_event(n):
+    store.log_event(n)
+
+@app.post("/events")
+def f(n: int, b: BackgroundTasks):
+    b.add_task(log_event, n)
+    return {"ok": True}
+"""
+    assert [site.verdict for site in sites(tmp_path, text)] == ["unsure"]
+
+
+def test_adding_to_what_a_plugin_keeps_is_not_harmless(tmp_path: Path) -> None:
+    text = "def subscribe(n):\n    logger.info('x')\n    plugin.instance.add(n)\n"
+    handler = (
+        "@app.post('/')\ndef f(b: BackgroundTasks):\n    b.add_task(subscribe, 1)\n    return stored()\n"
+    )
+    assert [site.verdict for site in sites(tmp_path, text + handler)] == ["unsure"]

@@ -252,6 +252,8 @@ def is_neutral(call: Call) -> bool:
     if call.name == "query" and _is_text(call):
         return _reads_rows(call)
     if isinstance(call.func, ast.Attribute):
+        if call.verb in ("add", "remove", "insert") and not isinstance(call.func.value, ast.Name):
+            return False  # `plugin.instance.add(...)`: no list of this function
         return call.verb in _READS or call.name in _READS or call.name.startswith("__")
     return call.verb in _READS and call.verb not in _RISKY_ON_STORES
 

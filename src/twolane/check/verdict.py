@@ -45,6 +45,8 @@ def judge(found: Gathered) -> Judged:
     queue = [each for rule, each in (*found.body, *found.site) if rule.says == "queue"]
     harmless = [each for rule, each in (*found.body, *found.site) if rule.says == "background"]
     purposes = {rule.code for rule, _ in found.site if rule.says == "background"}
+    if _is_wanted(found):
+        purposes.discard("TL210")
     explained = frozenset[str]().union(*(_EXPLAINED.get(code, frozenset()) for code in purposes))
     against = [each for each in queue if each.code not in explained]
     if _is_proven(found):
@@ -71,11 +73,18 @@ def _is_proven(found: Gathered) -> bool:
     says = {rule.says for rule, _ in found.body}
     if found.unknown or found.stub or says != {"background"}:
         return False
-    if any(rule.code in ("TL103", "TL116") for rule, _ in found.site):
+    if any(rule.code in ("TL103", "TL116") for rule, _ in found.site) or _is_wanted(found):
         return False
     if all(rule.code == "TL203" for rule, _ in found.body):
         return not any(_mutates(body) for body, _ in found.view.bodies)
     return True
+
+
+def _is_wanted(found: Gathered) -> bool:
+    """An entry that is all that a request asks for is no trace of it: it is what somebody typed in."""
+    return any(rule.code == "TL109" for rule, _ in found.site) and any(
+        rule.code == "TL210" for rule, _ in (*found.body, *found.site)
+    )
 
 
 def _mutates(body: Body) -> bool:
