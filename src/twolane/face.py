@@ -10,7 +10,7 @@ from twolane.engine.context import TaskContext
 from twolane.engine.filling import Filling, filled_names
 from twolane.engine.options import NOT_POLICY, QUESTION, check_options
 from twolane.engine.task import Registry, Sendable, Task, checked, default_name, policy_with
-from twolane.values.errors import DefinitionError
+from twolane.values.errors import DefinitionError, SettingsError
 from twolane.values.policy import Backoff, Policy
 from twolane.values.ticket import Lane, Ticket
 
@@ -64,6 +64,8 @@ class Tasks:
             TWOLANE_WATCH=off wins over it, and so does TWOLANE_WATCH=on over `off`.
         secret: what the tokens of `lanes.upload_form` are sealed with, 32 characters or more; TWOLANE_SECRET wins over
             it. Beside S3 it must be set; else a file keeps one beside the blobs.
+        lambda_background: `inline`: in a Lambda function, where nothing runs after an answer, the answer waits for its
+            background tasks.
 
     Raises:
         SettingsError: a setting that cannot hold.
@@ -78,11 +80,16 @@ class Tasks:
         alerts: str | Sequence[str] | None = None,
         watch: Thresholds | Literal["off"] | None = None,
         secret: str | None = None,
+        lambda_background: Literal["inline"] | None = None,
     ) -> None:
         import sys
 
+        if lambda_background not in (None, "inline"):
+            raise SettingsError(f'lambda_background takes "inline", or nothing, not {lambda_background!r}')
+
         self.registry = Registry()
         self.apps: list[Any] = []
+        self.lambda_background: str | None = lambda_background
         self._made_in = sys._getframe(1).f_code.co_filename  # noqa: SLF001  (where the default file lies)
         self._queue = queue
         self._worker = worker

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from tests.aws_lambda.conftest import Cloud
@@ -66,3 +67,38 @@ def test_the_function_is_on_the_list_of_workers(cloud: Cloud, shop: Any) -> None
 
     assert (worker.kind, worker.slots, worker.queues) == ("lambda", 10, ("default",))
     assert cloud.record(ticket.id).worker == worker.id
+
+
+def test_a_log_line_is_json_with_the_request_and_the_delivery(cloud: Cloud, shop: Any) -> None:
+    source = cloud.feed(worker := cloud.function())
+    ticket = shop.tasks.send_blocking(shop.note, "n")
+    source.until(lambda: source.invocations)
+
+    lines = [json.loads(line) for line in worker.log.splitlines() if line.startswith("{")]
+    [told] = [line for line in lines if line.get("id") == ticket.id]
+
+    assert source.invocations[0].answer is not None
+    assert told["requestId"] == source.invocations[0].answer.request_id
+    assert (told["task"], told["attempt"], told["became"]) == ("note", 1, "ack")
+    assert told["level"] == "INFO"
+
+
+def test_the_lifespan_ends_where_lambda_says_that_it_takes_the_sandbox_away(cloud: Cloud, shop: Any) -> None:
+    worker = cloud.function(shutdown_s=5.0)
+    source = cloud.feed(worker)
+    shop.tasks.send_blocking(shop.note, "n")
+    source.until(lambda: source.invocations)
+
+    worker.retire()
+
+    assert cloud.journal("lifespan-ends"), worker.log
+
+
+def test_a_death_is_told_by_the_function_itself(cloud: Cloud, shop: Any) -> None:
+    source = cloud.feed(worker := cloud.function())
+    ticket = shop.tasks.send_blocking(shop.gives_up)
+    source.until(lambda: source.invocations)
+
+    alerts = [json.loads(line) for line in worker.log.splitlines() if '"twolane.alert"' in line]
+
+    assert ticket.id in str(alerts)

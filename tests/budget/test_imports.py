@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -96,3 +97,33 @@ for module in pkgutil.walk_packages(floor.__path__, floor.__name__ + "."):
     importlib.import_module(module.name)
 """
     assert third_party(loaded_by(script)) == set()
+
+
+APP = """
+import sys
+sys.path.insert(0, {folder!r})
+import asyncio, contextlib, json, logging, signal, threading
+import shop
+_ = shop.tasks.settings, shop.tasks.runtime
+"""
+HANDLER = "import twolane.aws_lambda\nhandler = twolane.aws_lambda.handler('shop:app')"
+
+
+def test_a_function_loads_its_app_and_little_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is imported at a cold start is paid by each: no client of AWS, no command line, no telling."""
+    for name, value in {
+        "QUEUE": "sqs://shop",
+        "STATE": "dynamodb://shop",
+        "BLOBS": "s3://shop",
+        "ALERTS": "log",
+    }.items():
+        monkeypatch.setenv(f"TWOLANE_{name}", value)
+    folder = str(Path(__file__).parent.parent / "aws_lambda" / "functions")
+    app = APP.format(folder=folder)
+
+    assert third_party(loaded_by("import twolane.aws_lambda")) == set()
+    assert len(own(loaded_by("import twolane.aws_lambda"))) <= 3
+    of_app, of_function = loaded_by(app), loaded_by(app + HANDLER)
+    assert third_party(of_function) == third_party(of_app)
+    assert not {"botocore", "obstore", "typer"} & of_function
+    assert len(of_function) <= 1.05 * len(of_app)

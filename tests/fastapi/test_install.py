@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from tests.fastapi.house import SCOPE, House
-from twolane import Lanes, Tasks, UsageError
+from twolane import Lanes, SettingsError, Tasks, UsageError
 from twolane.fastapi.lanes import request_lanes
 from twolane.fastapi.middleware import LanesMiddleware
 
@@ -251,7 +251,40 @@ def test_lambda_is_told_that_nothing_runs_after_the_answer(
     for _ in range(2):
         house.client().get("/")
     (line,) = [line for line in caplog.messages if "Lambda" in line]
-    assert line.startswith("Lambda runs nothing after the answer is returned")
+    assert line.startswith("this app runs in Lambda function api, where nothing runs after the answer")
+    assert ": mail. Accept" in line, "by task"
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_in_lambda_an_answer_may_wait_for_its_background_tasks(
+    inline: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = House()
+    house.tasks.lambda_background = "inline" if inline else None
+    monkeypatch.setitem(os.environ, "AWS_LAMBDA_FUNCTION_NAME", "api")
+    done: list[int] = []
+
+    @house.app.post("/")
+    async def endpoint(lanes: Lanes) -> None:
+        house.add_both(lanes)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.body":
+            done.append(house.lane.done["mail"])
+
+    asyncio.run(house.app({**SCOPE}, receive, send))
+
+    assert done == [1 if inline else 0], "how many had run when the answer's end left"
+    assert house.lane.done["mail"] == 1
+    assert inline is not any("Lambda" in line for line in caplog.messages)
+
+
+def test_nothing_but_inline_is_a_choice() -> None:
+    with pytest.raises(SettingsError, match='lambda_background takes "inline"'):
+        Tasks(lambda_background="after")  # type: ignore[arg-type]
 
 
 def test_a_request_leaves_nothing_to_the_garbage_collector() -> None:

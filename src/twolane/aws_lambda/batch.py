@@ -19,6 +19,8 @@ from twolane.values.errors import QueueError
 
 log = logging.getLogger("twolane.lambda")
 
+ANSWER_S = 0.3
+"""So long before the end the answer goes, whatever could not be given back by then."""
 MARGIN_S = 5.0
 """So much longer than the function a lease lives: the clocks of two machines differ."""
 
@@ -69,7 +71,12 @@ class Batch:
             runner.cancel()
         for line in self._lines:
             self._unstarted += line
-        await put_back([record.arrived for record in self._unstarted], self._around.batcher)
+        back = loop.create_task(
+            put_back([record.arrived for record in self._unstarted], self._around.batcher)
+        )
+        await asyncio.wait(
+            [back], timeout=max(0.0, self._time_left.left_s - ANSWER_S)
+        )  # thousands take a while
         if self._error is not None and not self.gone:
             raise self._error
 

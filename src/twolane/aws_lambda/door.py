@@ -11,11 +11,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
+import threading
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol
 
 from twolane.aws_lambda.batch import Batch
 from twolane.aws_lambda.events import Record, read_event
+from twolane.aws_lambda.logs import JsonLines, write_json
 from twolane.aws_lambda.time_left import TimeLeft
 from twolane.contracts.queue import Register, Unregister
 from twolane.engine.runtime import Runtime
@@ -26,6 +30,8 @@ from twolane.wiring.target import load, opened
 
 log = logging.getLogger("twolane.lambda")
 
+LEAVE_S = 0.4
+"""How long the app's lifespan may take to end, in seconds."""
 SNAPSHOT = "snap-start"
 """How AWS_LAMBDA_INITIALIZATION_TYPE calls a start whose memory many sandboxes will have."""
 
@@ -47,6 +53,9 @@ class Door:
         if concurrency < 1:
             raise ValueError(f"concurrency takes a whole number from 1, not {concurrency!r}")
         self._concurrency = concurrency
+        self._lines = JsonLines()
+        if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+            write_json(self._lines)
         self._app, self._tasks = load(app)
         if isinstance(self._tasks.settings.queue, Path):
             raise SettingsError(
@@ -75,6 +84,7 @@ class Door:
             UsageError: the event is none of SQS, or of another app's queue; nothing was run.
             QueueError: the state store does not work; nothing was run.
         """
+        self._lines.request_id = context.aws_request_id
         return self._runner.run(self._invoke(event, context))
 
     async def _invoke(self, event: Any, context: Context) -> dict[str, list[dict[str, str]]]:
@@ -84,6 +94,8 @@ class Door:
         records = read_event(event, self._queue_of)
         batch = Batch(records, self._around, worker=self._worker.id, time_left=time_left)
         await batch.run(self._concurrency)
+        if batch.deaths:
+            await runtime.tell_now()
         return {"batchItemFailures": [_named(each) for each in records if each.id not in batch.gone]}
 
     def _queue_of(self, name: str) -> str | None:
@@ -102,6 +114,27 @@ class Door:
         if life.done():
             await life
         self._life = life
+        self._heed_sigterm()
+
+    def _heed_sigterm(self) -> None:
+        """End the app's life before the sandbox goes: Lambda says so, where there is an extension, for half a second."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+
+        def leave(number: int, frame: FrameType | None) -> None:
+            if (
+                not self._runner.get_loop().is_running()
+            ):  # else an invocation has timed out, and nothing can wait
+                self._runner.run(self._leave())
+            if callable(before):
+                before(number, frame)
+
+        before = signal.signal(signal.SIGTERM, leave)
+
+    async def _leave(self) -> None:
+        self._end.set()
+        if self._life is not None:
+            await asyncio.wait([self._life], timeout=LEAVE_S)
 
     async def _live(self, entered: asyncio.Future[None]) -> None:
         async with opened(self._app, self._tasks):

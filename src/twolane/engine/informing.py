@@ -63,6 +63,10 @@ class Informing:
             self._teller = self._make_teller(batcher, stores, limits)
             self._teller.start()
 
+    async def tell_now(self, batcher: Batcher, stores: Stores, limits: Limits) -> None:
+        """Send what is owed, within a few seconds, and no more: of a process that stands still most of the time."""
+        await self._make_teller(batcher, stores, limits).finish()
+
     def _make_teller(self, batcher: Batcher, stores: Stores, limits: Limits) -> Teller:
         hooks = [HookTarget(name, hook) for name, hook in self._registry.hooks.items()]
         return Teller(

@@ -252,6 +252,10 @@ class Runtime:
                 await self._start_worker(self._kind)
             self.informing.start_watch(self.batcher, self.stores, self.limits)
 
+    async def tell_now(self) -> None:
+        """Send the alerts that are owed, within a few seconds: for a process that tells of none by itself."""
+        await self.informing.tell_now(self.batcher, self.stores, self.limits)
+
     async def watch_alone(self) -> None:
         """Watch and tell, with no task and no worker; in the loop. `stop` ends it.
 

@@ -72,16 +72,23 @@ class Exchange:
         guard: shared by all exchanges; orders `add` in threads against the start of the answer.
         send: the server's.
         closed: why it takes no task, if it takes none.
+        inline: its background tasks run before the end of the answer leaves, since nothing runs after it here.
 
     Attributes:
         batch: what was added; None until then.
         closed: why no task can be added any more; None while one can.
     """
 
-    __slots__ = ("_answered", "_guard", "_send", "batch", "closed", "tasks")
+    __slots__ = ("_answered", "_guard", "_inline", "_send", "batch", "closed", "tasks")
 
     def __init__(
-        self, tasks: Installed, guard: threading.Lock, send: Send, closed: str | None = None
+        self,
+        tasks: Installed,
+        guard: threading.Lock,
+        send: Send,
+        closed: str | None = None,
+        *,
+        inline: bool = False,
     ) -> None:
         self.tasks = tasks
         self.batch: Batch | None = None
@@ -89,6 +96,7 @@ class Exchange:
         self._guard = guard
         self._send = send
         self._answered = False
+        self._inline = inline
 
     def add(self, sendable: Sendable[...], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ticket:
         """Add a task to the batch; safe from any thread.
@@ -149,6 +157,8 @@ class Exchange:
                 return self._start(message, self.batch)
         elif self._answered:
             raise Refused
+        elif self._inline and self.batch is not None and not message.get("more_body"):
+            return self._end_inline(message, self.batch)
         return self._send(message)
 
     async def end(self, error: BaseException | None) -> None:
@@ -169,6 +179,13 @@ class Exchange:
                 background.begin(batch.calls)
             else:
                 await BackgroundTask(background.run_all, batch.calls)()
+
+    async def _end_inline(self, message: Message, batch: Batch) -> None:
+        """The end of the answer waits for the background tasks."""
+        calls, batch.calls = batch.calls, []
+        if calls:
+            await BackgroundTask(self.tasks.runtime.background.run_all, calls)()
+        await self._send(message)
 
     async def _start(self, message: Message, batch: Batch) -> None:
         if message["status"] >= HTTPStatus.BAD_REQUEST:

@@ -34,13 +34,10 @@ class LanesMiddleware:
         self._tasks = tasks
         self._guard = threading.Lock()
         self._over = Exchange(tasks, self._guard, _nowhere, closed=AFTER_THE_START)
-        if "AWS_LAMBDA_FUNCTION_NAME" in os.environ and any(
-            t.lane is Lane.BACKGROUND for t in tasks.registry
-        ):
-            log.warning(
-                "Lambda runs nothing after the answer is returned: tasks of the background lane run before it "
-                "and hold it up"
-            )
+        function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+        self._inline = function is not None and tasks.lambda_background == "inline"
+        if function is not None and not self._inline:
+            _warn_of_lambda(function, [task.name for task in tasks.registry if task.lane is Lane.BACKGROUND])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, with its exchange in the scope."""
@@ -49,7 +46,7 @@ class LanesMiddleware:
                 scope[SCOPE_KEY] = Exchange(self._tasks, self._guard, send, closed=IN_A_WEBSOCKET)
             await self.app(scope, receive, send)
             return
-        exchange = scope[SCOPE_KEY] = Exchange(self._tasks, self._guard, send)
+        exchange = scope[SCOPE_KEY] = Exchange(self._tasks, self._guard, send, inline=self._inline)
         try:
             await self.app(scope, CountedBody(scope, receive, exchange), exchange.send)
         except (Exception, asyncio.CancelledError) as error:
@@ -64,6 +61,17 @@ class LanesMiddleware:
     def _is_nested(self, scope: Scope) -> bool:
         """Whether an outer app has the same tasks installed, and gave the request its exchange."""
         return SCOPE_KEY in scope and scope[SCOPE_KEY].tasks is self._tasks
+
+
+def _warn_of_lambda(function: str, names: list[str]) -> None:
+    """Say once what becomes of work that is to run after an answer, where nothing runs after it."""
+    if names:
+        log.warning(
+            'this app runs in Lambda function %s, where nothing runs after the answer. What is if_lost="ignore" runs '
+            "before it and holds it up (Mangum), or stands still behind it, perhaps for ever (Web Adapter): %s. Accept "
+            'that the answer waits for it, Tasks(lambda_background="inline"); or queue it, if_lost="alert"',
+            function, ", ".join(names),
+        )  # fmt: skip
 
 
 async def _nowhere(_message: Message) -> None:

@@ -24,11 +24,13 @@ class Installed(Protocol):
     Attributes:
         registry: the tasks.
         apps: the apps that have them installed.
+        lambda_background: `inline`: in Lambda an answer waits for its background tasks.
     """
 
     registry: Registry
     status_urls: StatusUrlsLike | None
     apps: list[Any]
+    lambda_background: str | None
 
     @property
     def runtime(self) -> Runtime:

@@ -1,0 +1,61 @@
+"""Batches as no small queue makes them: groups in order, thousands of messages, events made by hand."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+from tests.aws_lambda.conftest import Cloud, failed, sqs_event
+from twolane.values.message import Message, MessagePolicy, encode
+from twolane.values.record import State
+
+POLICY = MessagePolicy(5, 300, 3600)
+
+
+def body(number: int, task: str, **args: Any) -> str:
+    return encode(Message(id_of(number), task, "default", args, 1.0, POLICY))
+
+
+def id_of(number: int) -> str:
+    return f"0198a000-0000-7000-8000-{number:012d}"
+
+
+def test_the_first_of_a_group_that_stays_keeps_the_later_ones_waiting(cloud: Cloud) -> None:
+    worker = cloud.function()
+    numbers = count(1)
+    bodies = [
+        ("a", body(next(numbers), "note", text="a1")),
+        ("b", body(next(numbers), "gives_up")),
+        ("a", body(next(numbers), "fails")),
+        ("a", body(next(numbers), "note", text="a3")),
+        ("b", body(next(numbers), "note", text="b2")),
+    ]
+    event = sqs_event(*(each for _, each in bodies), queue=f"{cloud.place.name}-default.fifo")
+    for record, (group, _) in zip(event["Records"], bodies, strict=True):
+        record["attributes"]["MessageGroupId"] = group
+
+    answer = worker.invoke(event)
+
+    assert failed(answer) == [event["Records"][n]["messageId"] for n in (2, 3)], worker.log
+    assert sorted(line[1] for line in cloud.journal("note")) == ["a1", "b2"], (
+        "a dead one keeps nobody waiting"
+    )
+    assert cloud.record(id_of(2)).state is State.DEAD
+    assert cloud.records.get(id_of(4)) is None, "it was never handed out"
+
+
+def test_of_ten_thousand_what_there_was_no_time_for_comes_again(cloud: Cloud) -> None:
+    worker = cloud.function(timeout_s=20)
+    event = sqs_event(
+        *(body(number, "note", text=f"n{number}") for number in range(10_000)),
+        queue=f"{cloud.place.name}-default",
+    )
+
+    answer = worker.invoke(event)
+
+    assert answer.error_type is None, worker.log
+    again = {int(each.rpartition("-")[2]) for each in failed(answer)}
+    noted = {int(line[1][1:]) for line in cloud.journal("note")}
+    assert noted, "some were run"
+    assert noted | again == set(range(10_000))
+    assert not noted & again, "what was run is not named, what is named was not run"
