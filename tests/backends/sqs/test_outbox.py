@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.aws.places import Place
+from tests.aws.servers import Server
 from tests.clock import FakeClock
 from twolane.backends.sqs.alerts import Alert, owing
 from twolane.backends.sqs.here import StateHere
@@ -14,7 +16,7 @@ from twolane.backends.sqs.outbox import BATCH, LATE_S, Outbox
 from twolane.backends.sqs.targets import Targets
 from twolane.contracts.outbox import OweNotice, RegisterTargets, SaveTarget
 from twolane.contracts.queue import Prune
-from twolane.contracts.state import Change, Conflict, Item, Shelved
+from twolane.contracts.state import Change, Conflict, Item, Shelved, StateStore
 from twolane.values.errors import QueueError
 from twolane.values.telling import Owed, TargetState
 
@@ -52,7 +54,7 @@ def outbox(state: State, clock: FakeClock) -> Outbox:
     return Outbox(state, clock)
 
 
-def owe(state: State, clock: FakeClock, name: str, count: int) -> Item:
+def owe(state: StateStore, clock: FakeClock, name: str, count: int) -> Item:
     """As a death does in its transaction."""
     change = owing(name, [Alert(clock.now(), name, f"{name} {number}") for number in range(count)])
     assert state.write([[change]]) == [None]
@@ -101,6 +103,20 @@ def test_two_that_number_the_same_number_it_once(outbox: Outbox, state: State, c
     outbox.number([item])
 
     assert owed(outbox).total == 1
+
+
+def test_two_that_number_the_same_in_dynamodb_number_it_once(aws: Server, clock: FakeClock) -> None:
+    """There it is no error to delete what is gone already."""
+    place = Place(aws, queues=("default",))
+    state = place.state()
+    item = owe(state, clock, "a", 1)
+    for _ in range(2):
+        Outbox(state, clock).number([item])
+
+    assert owed(Outbox(state, clock)).up_to == 1
+
+    state.close()
+    place.close()
 
 
 def test_who_is_overtaken_takes_the_next_numbers(outbox: Outbox, state: State, clock: FakeClock) -> None:

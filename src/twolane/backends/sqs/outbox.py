@@ -92,14 +92,24 @@ class Outbox:
     def number(self, owed: Sequence[Item]) -> None:
         """Give numbers to what has none.
 
+        Others may do the same at this moment. Who has numbered an alert has deleted what it was owed by and moved the
+        counter, in one transaction; and to delete what is gone already is no error in DynamoDB. So the counter is read
+        first: what is owed still after that look, and the counter unmoved when it is written, has no number yet.
+
         Raises:
             QueueError: some have none yet.
         """
-        left, rounds = list(owed), 0
-        before = self._state.read([NUMBERS]).get(NUMBERS)
+        left, rounds = [item.key for item in owed], 0
         while left:
+            some, later = left[: 2 * BATCH], left[2 * BATCH :]
+            before = self._state.read([NUMBERS]).get(NUMBERS)
+            found = self._state.read(some)
+            items = [found[key] for key in some if key in found]
+            if not items:
+                left = later
+                continue
             numbers = numbers_of(before)
-            batch, group = _numbered(left, numbers)
+            batch, group = _numbered(items, numbers)
             last = numbers.last + sum(change.before is None for change in group)
             after = replace(numbers, last=last)
             counter = Item(NUMBERS, 1 if before is None else before.version + 1, after.text)
@@ -108,17 +118,11 @@ class Outbox:
                 rounds += 1
                 if rounds > ROUNDS + len(owed):
                     raise QueueError("alerts get their numbers later: others take numbers all the time")
-                before = answer.now.get(NUMBERS)
-                found = {item.key: answer.now.get(item.key) for item in left[:batch]}
-                left = [item for item in found.values() if item is not None] + left[batch:]
                 continue
             if isinstance(answer, Exception):
                 raise answer
-            before = counter
-            rest = [
-                change.after for change in group if change.before is not None and change.after is not None
-            ]
-            left = rest + left[batch:]
+            rest = [change.key for change in group if change.before is not None and change.after is not None]
+            left = rest + [item.key for item in items[batch:]] + later
 
     def number_late(self) -> None:
         """Give numbers to what a kill has left without.
