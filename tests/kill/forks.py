@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ class Forks:
     """
 
     def __init__(self, parts: Path) -> None:
+        self._guard = threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, __file__, str(parts)],
             stdin=subprocess.PIPE,
@@ -57,12 +59,13 @@ class Forks:
         return Forked(self.ask(start=order), self)
 
     def ask(self, **order: Any) -> int:
-        """Give an order, and wait until it is carried out."""
+        """Give an order, and wait until it is carried out; threads give theirs one after another."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
+        with self._guard:
+            self._process.stdin.write(json.dumps(order) + "\n")
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
         assert answer, "the process that forks has ended"
         return int(answer)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter, defaultdict
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -87,8 +88,8 @@ def _settle(records: SqliteRecords, folder: Path, killed: set[int]) -> dict[str,
         assert letter.attempts, f"a dead letter without a word of why: {letter}"
     ran = {words[0] for words in lines(folder, "effects")}
     assert not ran & cancelled, "a message that was cancelled while it waited has run"
-    again = _duplicates(folder, killed)
-    _progress(folder)
+    again = duplicates(folder, killed)
+    progress(folder)
     _discard_one(records, folder)
     return {"accepted": stats.accepted, "dead": len(dead), "kills": len(killed), "again": again}
 
@@ -106,8 +107,8 @@ def _discard_one(records: SqliteRecords, folder: Path) -> None:
     assert discarded == 1
 
 
-def _duplicates(folder: Path, killed: set[int]) -> int:
-    """Each run but a message's last was in a process that was killed, or raised."""
+def duplicates(folder: Path, killed: set[int], lost: AbstractSet[str] = frozenset()) -> int:
+    """Each run but a message's last was in a process that was killed, or raised, or its lost lease was told."""
     runs: dict[str, list[tuple[int, list[str]]]] = defaultdict(list)
     for message_id, pid, what in lines(folder, "effects"):
         if what == "begin":
@@ -118,17 +119,20 @@ def _duplicates(folder: Path, killed: set[int]) -> int:
     again = 0
     for message_id, each in runs.items():
         for pid, events in each[:-1]:
-            explained = pid in killed or "raised" in events
+            explained = pid in killed or "raised" in events or message_id in lost
             assert explained, f"{message_id} ran again although nothing had happened to process {pid}: {each}"
             again += pid in killed
     return again
 
 
-def _progress(folder: Path) -> None:
-    """A task with checkpoints goes on behind the last one: no step twice but the one under way at a kill."""
+def progress(folder: Path, lost: AbstractSet[str] = frozenset()) -> None:
+    """A task with checkpoints goes on behind the last one: no step twice but the one under way at a kill.
+
+    Of one whose lease was lost two runs may have gone on side by side for a moment.
+    """
     seen: dict[str, list[int]] = defaultdict(list)
     for message_id, number in lines(folder, "steps"):
         seen[message_id].append(int(number))
     for message_id, numbers in seen.items():
-        for before, after in pairwise(numbers):
+        for before, after in pairwise(numbers if message_id not in lost else ()):
             assert after in (before, before + 1), f"{message_id} went from step {before} to {after}"

@@ -1,7 +1,7 @@
 """What the killed processes run: the tasks, a client with a ledger, a worker that may kill itself at a step.
 
-Started as `python parts.py client|worker FOLDER ...`. Every line of the ledger and of the effects is
-fsynced before anything goes on, so that a kill cannot take back what they say.
+Started as `python parts.py client|worker ...`, or forked. Every line of the ledger and of the effects is fsynced before
+anything goes on, so that a kill cannot take back what they say.
 """
 
 from __future__ import annotations
@@ -11,22 +11,25 @@ import itertools
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from twolane import Backoff, RetryLater, TaskContext, Tasks
 from twolane.contracts.queue import CancelMessage, Delivery, Outgoing, Send
+from twolane.values.errors import QueueError, SendRefused, SendUnknown
 from twolane.values.record import State
 
-FOLDER = Path(os.environ["TWOLANE_KILL_FOLDER"])
 NOW = Backoff(base_s=0.0)
-tasks = Tasks(queue=f"sqlite:///{FOLDER / 'queue.db'}")
+tasks = Tasks()
 UNREADABLE = 2
 CANCEL_WITHIN_S = 1.0
 
 
 def write_down(file: str, *words: object) -> None:
     """Append one durable line."""
-    fd = os.open(FOLDER / file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    fd = os.open(Path(os.environ["TWOLANE_KILL_FOLDER"], file), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(fd, (" ".join(map(str, words)) + "\n").encode())
         os.fsync(fd)
@@ -79,41 +82,69 @@ def kills_its_process(ctx: TaskContext) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+async def accepted(message_id: str, task: str, send: Callable[[], Awaitable[Any]]) -> bool:
+    """Send until the outcome is known; what was accepted goes into the ledger."""
+    unknown = False
+    while True:
+        try:
+            await send()
+        except SendUnknown:
+            unknown = True  # again under the same id, which stores nothing twice
+        except SendRefused:
+            if not unknown:
+                write_down("refused", message_id, task)
+                return False
+        else:
+            write_down("ledger", message_id, task)
+            return True
+
+
 async def client(messages: int) -> None:
     """Send a mixture from ten callers; each accepted id goes into the ledger."""
     numbers = iter(range(messages))
+
+    async def send(task: Any, *args: Any, name: str | None = None, **options: Any) -> str | None:
+        message_id = tasks.runtime.new_id()
+        sendable = task.options(id=message_id, **options)
+        is_in = await accepted(message_id, name or task.name, lambda: tasks.send(sendable, *args))
+        return message_id if is_in else None
 
     async def caller() -> None:
         for number in numbers:
             match number % 12:
                 case 0 | 1 | 2 | 3:
-                    ticket = await tasks.send(note, f"number {number}")
+                    await send(note, f"number {number}")
                 case 4 | 5 | 6 | 7:
-                    ticket = await tasks.send(note_async, f"number {number}")
+                    await send(note_async, f"number {number}")
                 case 8:
-                    ticket = await tasks.send(steps, 5)
+                    await send(steps, 5)
                 case 9:
-                    ticket = await tasks.send(raises_once)
+                    await send(raises_once)
                 case 10:
-                    ticket = await tasks.send(note.options(delay_s=CANCEL_WITHIN_S), "perhaps")
-                    write_down("ledger", ticket.id, "perhaps")
-                    if await tasks.runtime.batcher.ask(CancelMessage(ticket.id)) is State.CANCELLED:
-                        write_down("cancelled", ticket.id)
-                    continue
+                    perhaps = await send(note, "perhaps", name="perhaps", delay_s=CANCEL_WITHIN_S)
+                    await cancel(perhaps)
                 case _:
-                    ticket = await tasks.send(always_raises)
-            write_down("ledger", ticket.id, ticket.task)
+                    await send(always_raises)
 
     await asyncio.gather(*(caller() for _ in range(10)))
+    runtime = tasks.runtime
     for _ in range(UNREADABLE):
-        runtime = tasks.runtime
         message = Outgoing(runtime.new_id(), "default", "", "no envelope", "", runtime.clock.now())
-        (sent,) = await runtime.batcher.ask(Send((message,)))
-        write_down("ledger", sent.id, "unreadable")
-    ticket = await tasks.send(kills_its_process)
-    write_down("ledger", ticket.id, ticket.task)
+        await accepted(
+            message.id, "unreadable", lambda message=message: runtime.batcher.ask(Send((message,)))
+        )
+    await send(kills_its_process)
     write_down("sent", "all")
     tasks.close()
+
+
+async def cancel(message_id: str | None) -> None:
+    """Cancel a message that may wait still, and write down if it did."""
+    if message_id is None:
+        return
+    with suppress(QueueError):
+        if await tasks.runtime.batcher.ask(CancelMessage(message_id)) is State.CANCELLED:
+            write_down("cancelled", message_id)
 
 
 async def worker(step: str, number: int) -> None:
@@ -135,11 +166,16 @@ async def worker(step: str, number: int) -> None:
     await runtime.stop(5.0)
 
 
-if __name__ == "__main__":
+def main(words: Sequence[str]) -> None:
+    """Be the client or a worker of a round."""
     import logging
 
-    logging.basicConfig(level=logging.INFO)
-    if sys.argv[1] == "client":
-        asyncio.run(client(int(sys.argv[2])))
+    logging.basicConfig(level=logging.INFO, format="%(process)d %(levelname)s:%(name)s:%(message)s")
+    if words[0] == "client":
+        asyncio.run(client(int(words[1])))
     else:
-        asyncio.run(worker(sys.argv[2], int(sys.argv[3])))
+        asyncio.run(worker(words[1], int(words[2])))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

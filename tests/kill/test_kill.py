@@ -46,7 +46,11 @@ class Round:
         """Start a client or a worker."""
         return subprocess.Popen(
             [sys.executable, str(self.parts), *map(str, words)],
-            env={**os.environ, "TWOLANE_KILL_FOLDER": str(self.folder)},
+            env={
+                **os.environ,
+                "TWOLANE_KILL_FOLDER": str(self.folder),
+                "TWOLANE_QUEUE": f"sqlite:///{self.folder / 'queue.db'}",
+            },
             stdout=self.log,
             stderr=self.log,
         )

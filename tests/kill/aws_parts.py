@@ -1,0 +1,27 @@
+"""What the killed processes on AWS run: parts.py, with what waits for minutes waiting for seconds."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import botocore.session  # noqa: F401  (once, in the process that forks, and not in each of its children)
+import parts  # type: ignore[import-not-found]  # a script's folder is its path
+
+import twolane.backends.dynamodb
+import twolane.backends.s3
+import twolane.backends.sqs  # noqa: F401
+from twolane.backends.sqs import outbox, reaping
+from twolane.engine.limits import Limits
+from twolane.wiring.opening import make_runtime
+
+logging.getLogger("botocore").setLevel(logging.WARNING)
+outbox.LATE_S = reaping.UNSENT_S = 1.0
+
+
+def main(words: Sequence[str]) -> None:
+    """As that of parts.py; a worker looks every second for what a kill has left, not every twenty."""
+    tasks = parts.tasks
+    limits = Limits(poll_s=1.0, lease_s=float(tasks.settings.queue.lease_s))
+    tasks.swap_runtime(make_runtime(tasks.registry, tasks.settings, limits))
+    parts.main(words)

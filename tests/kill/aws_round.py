@@ -1,0 +1,333 @@
+"""A round on a local AWS: a client, workers that are processes or Lambda functions, and what must hold in the end."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from tests.aws.event_source import event_source
+from tests.aws.places import Place
+from tests.aws.runtime_api import Function, Sandbox, Settings, function
+from tests.aws.servers import Server
+from tests.kill.forks import Forked, Forks
+from tests.kill.ledger import duplicates, lines, progress
+from twolane.backends.sqs.rows import Row, from_text
+from twolane.contracts.queue import Reap
+from twolane.values.outcome import Reason
+from twolane.values.record import State
+from twolane.wiring.clock import SystemClock
+
+LEASE_S = 4
+FUNCTION_S = 5
+"""A function's time-out, and how long SQS hides what one has got."""
+WITHIN_S = 200.0
+LOOK_S = 0.2
+SWEEP_S = 1.0
+DIES = {
+    "always_raises": {Reason.ATTEMPTS_EXHAUSTED},
+    "kills_its_process": {Reason.USED_UP},
+    "unreadable": {Reason.UNREADABLE},
+}
+CODE = """import sys
+
+sys.path.insert(0, {kill!r})
+import logging
+import twolane.aws_lambda
+import aws_parts
+
+logging.getLogger().setLevel("INFO")
+handler = twolane.aws_lambda.handler("parts:tasks")
+"""
+TOLD = (
+    r"the lease of \S+ (\S+) is lost"
+    r"|(\S+) attempt \d+ \(.*(?:was no longer ours|is given back unfinished)"
+    r"|(\S+) does not end when told to"
+)
+_ONE_AT_A_TIME = threading.Lock()
+"""botocore makes its clients in one thread at a time."""
+
+
+class Workers(Protocol):
+    """Who works in a round."""
+
+    def kill_one(self, chance: random.Random) -> None:
+        """SIGKILL, if anybody works now."""
+        ...
+
+    def keep_up(self) -> None:
+        """See that somebody works: who died is replaced."""
+        ...
+
+    def died(self) -> set[int]:
+        """Who was killed by somebody else: by a task, by itself, by Lambda at the end of its time."""
+        ...
+
+
+def killers(round_: Round) -> set[int]:
+    """The processes that have killed themselves: each says so before."""
+    return {int(words[0]) for words in lines(round_.folder, "killed")}
+
+
+class ProcessWorkers:
+    """As many `twolane worker`s, without their parent."""
+
+    def __init__(self, round_: Round, count: int) -> None:
+        self._round = round_
+        self._running: list[Forked] = []
+        for _ in range(count):
+            self.start()
+
+    def start(self, step: str = "never", number: int = 1) -> Forked:
+        self._running.append(self._round.start("worker", step, number))
+        return self._running[-1]
+
+    def kill_one(self, chance: random.Random) -> None:
+        killed = chance.choice(self._running)
+        self._running.remove(killed)
+        self._round.kill(killed)
+
+    def died(self) -> set[int]:
+        return killers(self._round)
+
+    def keep_up(self) -> None:
+        gone = self.died()
+        for worker in [each for each in self._running if each.pid in gone]:
+            self._running.remove(worker)
+            assert self._round.reap(worker) == -signal.SIGKILL
+        if not self._running:
+            self.start()
+
+
+class LambdaWorkers:
+    """A function and its event source; AWS replaces a sandbox that died by itself.
+
+    A function tells nobody of deaths, since it stands still between two invocations: the app does, in a process that works
+    nothing.
+    """
+
+    def __init__(self, round_: Round, function: Function) -> None:
+        self._round = round_
+        self._function = function
+        self._swept_at = 0.0
+        self._seen: dict[int, Sandbox] = {}
+        round_.start("worker", "never", 1, TWOLANE_WORKER="off")
+
+    def kill_one(self, chance: random.Random) -> None:
+        found = self._function.busy or self._function.sandboxes
+        if found:
+            killed = chance.choice(found)
+            killed.kill()
+            self._round.killed.add(killed.process.pid)
+
+    def keep_up(self) -> None:
+        """What the schedule does: number deaths that a kill has left, and end leases."""
+        self._seen |= {sandbox.process.pid: sandbox for sandbox in self._function.sandboxes}
+        if time.monotonic() - self._swept_at > SWEEP_S:
+            self._round.queue.flush([Reap()])
+            self._swept_at = time.monotonic()
+
+    def died(self) -> set[int]:
+        return killers(self._round) | {pid for pid, sandbox in self._seen.items() if not sandbox.lives}
+
+
+class Round:
+    """One round in a folder and in queues and a table of its own.
+
+    Args:
+        folder: its ledger, effects and log.
+        server: where AWS is.
+        through: as which the client and the workers see it.
+        forks: starts processes.
+    """
+
+    def __init__(self, folder: Path, server: Server, through: Server, forks: Forks) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.forks = forks
+        self.killed: set[int] = set()
+        self._alive: list[Forked] = []
+        with _ONE_AT_A_TIME:
+            self.cloud = Place(server, queues=("default",), visibility_s=FUNCTION_S)
+            self.state = self.cloud.state()
+            self.state.start()
+            self.records = self.cloud.records(SystemClock())
+            self.queue = self.cloud.queue(SystemClock())
+            self.queue.start()
+        self.environment = {
+            **through.environment,
+            "TWOLANE_KILL_FOLDER": str(folder),
+            "TWOLANE_QUEUE": f"{self.cloud.address}?poll_s=1&lease_s={LEASE_S}",
+            "TWOLANE_STATE": f"dynamodb://{self.cloud.name}",
+            "TWOLANE_BLOBS": "s3://no-blobs",
+            "TWOLANE_ALERTS": "log",
+            "TWOLANE_WATCH": "off",
+        }
+
+    def start(self, *words: object, **environment: str) -> Forked:
+        """Start a client or a worker."""
+        environment = {**self.environment, "TWOLANE_WORKER": "in_app", **environment}
+        self._alive.append(self.forks.start(self.folder / "log", environment, *words))
+        return self._alive[-1]
+
+    def kill(self, process: Forked) -> None:
+        """SIGKILL, and remember whom."""
+        self._alive.remove(process)
+        process.kill()
+        self.killed.add(process.pid)
+
+    def reap(self, process: Forked) -> int:
+        """The exit code of one that has ended."""
+        self._alive.remove(process)
+        return process.wait()
+
+    @contextmanager
+    def lambdas(self) -> Iterator[LambdaWorkers]:
+        """A function that runs what waits."""
+        code = self.folder / "function"
+        code.mkdir()
+        (code / "worker.py").write_text(CODE.format(kill=str(Path(__file__).parent)))
+        settings = Settings("worker.handler", code, self.environment, timeout_s=FUNCTION_S, init_s=WITHIN_S)
+        with (
+            function(settings, self.folder / "log") as made,
+            event_source(made, self.cloud.sqs.client, self.cloud.urls["default"], max_concurrency=2),
+        ):
+            yield LambdaWorkers(self, made)
+
+    def until_written(self, name: str, least: int) -> None:
+        """Wait until the processes have written so many lines."""
+        deadline = time.monotonic() + WITHIN_S
+        while len(lines(self.folder, name)) < least:
+            assert time.monotonic() < deadline, f"no {least} lines of {name} in {WITHIN_S:g} s\n{self.tail()}"
+            time.sleep(0.01)  # other processes are watched, which no event of ours announces
+
+    # The end
+
+    def finish(self, workers: Workers, *, all_sent: bool) -> None:
+        """Wait until nothing waits or runs, everything is told and SQS is empty."""
+        deadline = time.monotonic() + WITHIN_S
+        while (why := self._unfinished(all_sent=all_sent)) is not None:
+            assert time.monotonic() < deadline, f"not over in {WITHIN_S:g} s: {why}\n{self.tail()}"
+            workers.keep_up()
+            time.sleep(LOOK_S)  # other processes are watched, which no event of ours announces
+        self.killed |= workers.died()
+
+    def _unfinished(self, *, all_sent: bool) -> str | None:
+        if all_sent and not (self.folder / "sent").exists():
+            return "not all is sent"
+        counted = Counter(
+            {name: getattr(self.cloud, name)("default") for name in ("visible", "delayed", "in_flight")}
+        )
+        rows = self.rows()
+        open_ = [row for row in rows.values() if row.is_open]
+        if not counted.total() and not all_sent:
+            self._bring_back(open_)
+        if open_:
+            return f"open: {[(row.record.id, row.record.task, row.record.state) for row in open_]}, {counted}"
+        telling = self.records.telling()
+        dead = sum(row.record.state is State.DEAD for row in rows.values())
+        if not telling.told == telling.last == dead:
+            return f"{dead} dead, {telling.last} owed, {telling.told} told"
+        return f"SQS: {counted}" if counted.total() else None
+
+    def _bring_back(self, waiting: list[Row]) -> None:
+        """A client was killed between a row and SQS: nobody was told yes, and a sweep brings the row's message to SQS."""
+        accepted = {words[0] for words in lines(self.folder, "ledger")}
+        for row in waiting:
+            assert row.record.id not in accepted, (
+                f"LOST: {row.record.id} was accepted, and SQS does not have it"
+            )
+        if waiting:
+            self.queue.sweep(("default",))
+
+    def rows(self) -> dict[str, Row]:
+        """Every message there is, by its id: the table read from end to end."""
+        found = [from_text(item.text) for item in self.state.scan("message/")]
+        return {row.record.id: row for row in found}
+
+    def tail(self) -> str:
+        """The end of what the processes wrote."""
+        log = self.folder / "log"
+        return log.read_text(errors="replace")[-4000:] if log.exists() else ""
+
+    def accounts(self) -> dict[str, int]:
+        """What must hold, whatever was killed and whatever befell the network; answers the round's figures."""
+        rows = self.rows()
+        ledger = {words[0]: words[1] for words in lines(self.folder, "ledger")}
+        cancelled = {words[0] for words in lines(self.folder, "cancelled")}
+        refused = {words[0] for words in lines(self.folder, "refused")}
+        for message_id, task in ledger.items():
+            assert message_id in rows, f"LOST: {task} {message_id} was accepted and is nowhere"
+            self._check(rows[message_id], task, cancelled)
+        ran = {words[0] for words in lines(self.folder, "effects")}
+        assert not ran & cancelled, "a message that was cancelled while it waited has run"
+        assert not refused & (ran | rows.keys()), "a message that was refused is there"
+        dead = {row.record.id for row in rows.values() if row.record.state is State.DEAD}
+        for each in dead:
+            assert rows[each].attempts, f"a dead letter without a word of why: {rows[each]}"
+        copies = {copy["dead"]["id"] for copy in self._dead_letters()}
+        assert copies == dead, "the dead-letter queue has a copy of each dead letter, and nothing else"
+        told = self._told()
+        again = duplicates(self.folder, self.killed, told)
+        progress(self.folder, told)
+        states = Counter(row.record.state for row in rows.values())
+        assert states.total() == sum(states[each] for each in (State.DONE, State.DEAD, State.CANCELLED))
+        return {"accepted": len(ledger), "dead": len(dead), "kills": len(self.killed), "again": again}
+
+    def _check(self, row: Row, task: str, cancelled: set[str]) -> None:
+        record = row.record
+        if task in DIES:
+            reasons = DIES[task]
+            # SQS cannot tell whose process was killed: a neighbour's attempt is used up as well.
+            allowed = reasons | ({Reason.USED_UP} if self.killed else set())
+            assert record.state is State.DEAD, record
+            assert record.reason in allowed, record
+        elif record.id in cancelled:
+            assert record.state is State.CANCELLED, record
+        elif task == "perhaps":
+            assert record.state in (State.DONE, State.CANCELLED), record
+        else:
+            assert record.state is State.DONE, record
+
+    def _told(self) -> set[str]:
+        """The ids of which a worker has said that it no longer ran or held them: why they may have run again."""
+        said = re.findall(TOLD, self._log())
+        return {each for groups in said for each in groups if each}
+
+    def _log(self) -> str:
+        log = self.folder / "log"
+        return log.read_text(errors="replace") if log.exists() else ""
+
+    def _dead_letters(self) -> list[dict[str, Any]]:
+        """All of the dead-letter queue, taken out."""
+        client = self.cloud.sqs.client
+        url = client.get_queue_url(QueueName=f"{self.cloud.name}-default-dead")["QueueUrl"]
+        found: list[dict[str, Any]] = []
+        while came := client.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            found += [json.loads(message["Body"]) for message in came]
+        return found
+
+    def close(self) -> None:
+        """End what still runs: it has nothing left to do, or the round has failed."""
+        for process in self._alive:
+            process.kill()
+        self.queue.close()
+        self.cloud.close()
+
+
+@contextmanager
+def a_round(folder: Path, server: Server, through: Server, forks: Forks) -> Iterator[Round]:
+    """A round whose processes are gone afterwards, whatever happened."""
+    made = Round(folder, server, through, forks)
+    try:
+        yield made
+    finally:
+        made.close()
