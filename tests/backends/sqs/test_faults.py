@@ -9,7 +9,7 @@ import pytest
 
 from tests.aws.faults import Fault, change, drop_after, drop_before, fail
 from tests.aws.proxy import Proxy
-from tests.contract.house import FAILURE, LEASE_S, House
+from tests.contract.house import FAILURE, LEASE_S, House, InAws
 from twolane.contracts.queue import (
     AckDelivery,
     DeadLetterDelivery,
@@ -327,3 +327,20 @@ def test_an_outage_is_one_line_a_minute(
     assert len(said) == 2
     assert "does not work" in said[0]
     assert "works again" in said[1]
+
+
+def test_an_answer_about_a_queue_that_is_cut_short_does_not_say_that_it_has_no_dead_letter_queue(
+    house: House, between: Proxy
+) -> None:
+    between.faults["GetQueueAttributes"] = change(lambda answer: answer.clear())
+    message_id = house.send()
+    house.do(DeadLetterDelivery(house.take().receipt, Reason.GAVE_UP, FAILURE))
+    assert house.state(message_id) is State.DEAD
+
+    between.faults.clear()
+    house.clock.advance(LEASE_S)
+    assert house.receive() == ()
+
+    assert isinstance(house.backend, InAws)
+    [copy] = house.backend.place.dead_letters("default")
+    assert copy["dead"]["id"] == message_id

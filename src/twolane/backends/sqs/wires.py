@@ -155,10 +155,14 @@ class Wires:
     def attributes(self, queue: str, *names: str) -> dict[str, str]:
         """Attributes of a queue."""
         what = f"asking after queue {queue}"
+        asked = [*names, "QueueArn"]  # each queue has one: an answer without it was cut short
         answer = self.service.call(
-            "get_queue_attributes", what, QueueUrl=self.url(queue), AttributeNames=list(names)
+            "get_queue_attributes", what, QueueUrl=self.url(queue), AttributeNames=asked
         )
-        return dict(answer.get("Attributes", {}))
+        found = dict(answer.get("Attributes", {}))
+        if "QueueArn" not in found:
+            raise AwsError(f"{what} failed: SQS's answer was cut short", "NoAnswer", sent=True)
+        return found
 
     def _url_of(self, name: str) -> str:
         """A name with a place for queues may be that of a standard queue or of a FIFO one: whichever there is."""
