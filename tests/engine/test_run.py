@@ -99,6 +99,48 @@ class TestOutcomes:
         assert "ValueError: one" in failure_of(ran).traceback
         assert "KeyError: 'two'" in failure_of(ran).traceback
 
+    def test_what_a_task_says_in_a_group_counts_as_what_it_says(
+        self, tasks: Tasks, held: Held, do: Do
+    ) -> None:
+        @tasks.task(if_lost="alert")
+        async def work() -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(fails(GiveUp("expired", public="Your card has expired.")))
+                group.create_task(fails(RetryLater(7, "busy")))
+
+        async def fails(error: Exception) -> None:
+            raise error
+
+        outcome = do(held(work)).outcome
+        assert isinstance(outcome, did.GaveUp)
+        assert (outcome.public, outcome.failure.message) == ("Your card has expired.", "expired")
+        assert outcome.failure.error_type == "GiveUp"
+        assert "RetryLater" in outcome.failure.traceback
+
+    def test_the_longest_wait_that_a_group_asks_for_is_meant(self, make: Make, held: Held, do: Do) -> None:
+        inner = ExceptionGroup("inner", [RetryLater(9, "busier")])
+        outcome = do(held(make(raises(ExceptionGroup("two", [RetryLater(7, "busy"), inner]))))).outcome
+        assert isinstance(outcome, did.AskedForRetry)
+        assert (outcome.after_s, outcome.failure.message) == (9, "busier")
+
+    @pytest.mark.parametrize(
+        ("options", "final"),
+        [
+            ({"retry_on": (OSError,)}, True),
+            ({"retry_on": (OSError, ValueError)}, False),
+            ({"retry_on": (ExceptionGroup,)}, False),
+            ({"give_up_on": (OSError,)}, True),
+            ({"give_up_on": (KeyError,)}, False),
+        ],
+    )
+    def test_the_types_in_a_group_count(
+        self, make: Make, held: Held, do: Do, options: Any, final: bool
+    ) -> None:
+        group = ExceptionGroup("several", [ConnectionError(), ValueError()])
+        outcome = do(held(make(raises(group), **options))).outcome
+        assert isinstance(outcome, did.Failed)
+        assert outcome.final is final
+
     def test_an_exception_that_cannot_be_shown_is_told_all_the_same(
         self, make: Make, held: Held, do: Do
     ) -> None:

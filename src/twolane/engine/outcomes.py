@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from operator import attrgetter
+from typing import Any, cast
 
 from twolane.engine.failures import failure_of
 from twolane.engine.hold import Hold
@@ -24,6 +27,7 @@ from twolane.values.outcome import (
     WasCancelled,
     WasStopped,
 )
+from twolane.values.policy import Policy
 
 log = logging.getLogger("twolane.run")
 
@@ -44,15 +48,38 @@ def outcome_of(
     if isinstance(error, (Interrupted, asyncio.CancelledError)) and hold.why is not None:
         return interrupted(task, hold, started_at, ended_at)
     failure = failure_of(error, started_at, ended_at)
-    if isinstance(error, GiveUp):
-        return GaveUp(failure, error.public)
-    if isinstance(error, RetryLater):
-        return AskedForRetry(failure, error.after_s)
-    policy = task.policy
-    final = isinstance(error, policy.give_up_on) or bool(
-        policy.retry_on and not isinstance(error, policy.retry_on)
-    )
-    return Failed(failure, final=final)
+    leaves = _leaves(error)
+    if gave_up := [leaf for leaf in leaves if isinstance(leaf, GiveUp)]:
+        return GaveUp(_of_leaf(failure, error, gave_up[0]), gave_up[0].public)
+    if later := [leaf for leaf in leaves if isinstance(leaf, RetryLater)]:
+        last = max(later, key=attrgetter("after_s"))
+        return AskedForRetry(_of_leaf(failure, error, last), last.after_s)
+    return Failed(failure, final=_is_final(task.policy, error, leaves))
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    """An exception, or what is in a group of them: a TaskGroup raises a group, whatever was raised in it."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    return [leaf for inner in group.exceptions for leaf in _leaves(inner)]
+
+
+def _of_leaf(failure: Failure, error: BaseException, leaf: BaseException) -> Failure:
+    """A failure that says what the task said, where it said so in a group; the traceback stays the group's."""
+    if leaf is error:
+        return failure
+    said = failure_of(leaf, failure.started_at, failure.ended_at)
+    return replace(failure, error_type=said.error_type, message=said.message)
+
+
+def _is_final(policy: Policy, error: BaseException, leaves: Sequence[BaseException]) -> bool:
+    """Whether the types of an exception say that it is not tried again; a group is named itself, or all in it are."""
+    if isinstance(error, policy.give_up_on) or any(isinstance(leaf, policy.give_up_on) for leaf in leaves):
+        return True
+    if not policy.retry_on or isinstance(error, policy.retry_on):
+        return False
+    return not all(isinstance(leaf, policy.retry_on) for leaf in leaves)
 
 
 def interrupted(task: Task[Any, Any, Any], hold: Hold, started_at: float, ended_at: float) -> Outcome:
