@@ -56,6 +56,13 @@ class Arguments:
         self._parameters = parameters
         self._positional = [p.name for p in parameters if p.kind not in (p.KEYWORD_ONLY, *_VARIADIC)]
         self._hidden = {p.name for p in parameters if p.kind is p.POSITIONAL_ONLY}
+        self._fields = [_field(index) for index in range(len(parameters))]
+        self._keyword_only = {
+            field: p.name
+            for field, p in zip(self._fields, parameters, strict=True)
+            if p.kind is p.KEYWORD_ONLY
+        }
+        self._reader: Callable[[Mapping[str, Any], Mapping[str, Any]], Any] | None = None
         self._model: Any = None
         self._lock = threading.Lock()
         self.names = tuple(p.name for p in parameters)
@@ -155,24 +162,33 @@ class Arguments:
         Raises:
             ArgumentsRefused: what is stored does not fit the signature.
         """
-        from pydantic_core import PydanticSerializationError, ValidationError
+        reader = self._reader or self._make_reader()
+        try:
+            loaded = reader(values, context).__dict__
+        except ValueError as error:
+            raise self._unfit(error) from None
+        if self._keyword_only:
+            args = [loaded[name] for name in self._fields if name not in self._keyword_only]
+            return args, {key: loaded[name] for name, key in self._keyword_only.items()}
+        return [loaded[name] for name in self._fields], {}
+
+    def _make_reader(self) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any]:
+        """What makes the model of stored values; made once, since imports in a function take time at each call."""
         from pydantic_core import to_json as to_bytes
 
-        try:
-            model = self.model.__pydantic_validator__.validate_json(to_bytes(values), context=context)
-        except ValidationError as error:
-            raise ArgumentsRefused(f"task {self._task}: {reasons(error)}") from None
-        except PydanticSerializationError as error:  # a lone surrogate, put in by hand
-            raise ArgumentsRefused(f"task {self._task}: what is stored is no JSON ({error})") from None
-        args: list[Any] = []
-        kwargs: dict[str, Any] = {}
-        for index, parameter in enumerate(self._parameters):
-            value = getattr(model, _field(index))
-            if parameter.kind is parameter.KEYWORD_ONLY:
-                kwargs[parameter.name] = value
-            else:
-                args.append(value)
-        return args, kwargs
+        validate = self.model.__pydantic_validator__.validate_json
+        self._reader = lambda values, context: validate(to_bytes(values), context=context)
+        return self._reader
+
+    def _unfit(self, error: ValueError) -> Exception:
+        """What it means that stored values cannot be loaded; a validator of the user's may raise what it wants."""
+        from pydantic_core import PydanticSerializationError, ValidationError
+
+        if isinstance(error, ValidationError):
+            return ArgumentsRefused(f"task {self._task}: {reasons(error)}")
+        if isinstance(error, PydanticSerializationError):  # a lone surrogate, put in by hand
+            return ArgumentsRefused(f"task {self._task}: what is stored is no JSON ({error})")
+        return error
 
     @property
     def model(self) -> Any:
