@@ -151,23 +151,19 @@ class Servers:
         }
         log = folder / "server.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(
+            subprocess.run(
                 [sys.executable, str(KEEPER), str(self.folder), *command],
                 stdout=output,
                 stderr=output,
                 env=environment,
                 cwd=folder,
                 start_new_session=True,  # Ctrl-C is for the tests, whose fixtures still need it
+                check=True,
             )
-        _started.append(process)
-        _wait_for(url, process, log)
+        _wait_for(url, log)
 
 
-_started: list[subprocess.Popen[bytes]] = []
-"""Never waited for: they outlive the process of the run that happened to need them first."""
-
-
-def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_for(url: str, log: Path) -> None:
     deadline = time.monotonic() + STARTS_S
     while True:
         try:
@@ -175,8 +171,8 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
         except urllib.error.HTTPError:
             return  # it answers
         except OSError as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{process.args!r} did not start: {log.read_text()[-2000:]}") from error
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{url} does not answer: {log.read_text()[-2000:]}") from error
             time.sleep(0.05)
         else:
             return

@@ -77,6 +77,19 @@ def test_no_server_outlives_a_run_that_is_ended(owner: subprocess.Popen[str], nu
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def test_whoever_started_a_server_ends_with_no_process_that_it_did_not_wait_for() -> None:
+    program("roto-server")
+    ended = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", OWNER],
+        input="\n",
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        check=True,
+    )
+    assert "ResourceWarning" not in ended.stderr
+
+
 def test_two_processes_that_need_a_server_at_once_share_it(
     local: Servers, request: pytest.FixtureRequest
 ) -> None:
