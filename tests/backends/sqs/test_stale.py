@@ -1,34 +1,62 @@
-"""A stale receipt on both kinds of SQS: one forgets it, the other deletes the message that somebody else holds."""
+"""Where servers differ: a stale receipt, which one forgets, and by which another deletes what somebody else holds; FIFO.
+
+TWOLANE_OTHER_SQS=http://127.0.0.1:4566 names one more server (fauxqs, say) that must give the same results.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.aws.places import Place
 from tests.aws.servers import Server
-from tests.contract.house import answer_of
+from tests.contract.house import FAILURE, answer_of
 from tests.worker_process.processes import until
 from twolane.backends.sqs import SqsQueue
 from twolane.contracts.queue import (
     AckDelivery,
+    DeadLetterDelivery,
     Delivery,
     Outgoing,
     Receive,
+    Redrive,
     ReleaseDelivery,
+    RetryDelivery,
     Send,
     Settled,
 )
+from twolane.values.outcome import Reason
 from twolane.values.record import State
 from twolane.wiring.clock import SystemClock
 
 
-@pytest.fixture(params=["aws", "roto"])
-def place(request: pytest.FixtureRequest, aws: Server) -> Iterator[Place]:
-    made = Place(request.getfixturevalue(request.param), tables=aws)
+OTHER = os.environ.get("TWOLANE_OTHER_SQS")
+
+
+@pytest.fixture(params=["aws", "roto", *["other"] * bool(OTHER)])
+def server(request: pytest.FixtureRequest) -> Server:
+    if request.param == "other":
+        return Server(OTHER or "")
+    found: Server = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def place(server: Server, aws: Server) -> Iterator[Place]:
+    made = Place(server, tables=aws)
     yield made
     made.close()
+
+
+@pytest.fixture
+def fifo(server: Server, aws: Server) -> Iterator[SqsQueue]:
+    place = Place(server, tables=aws, fifo=True, queues=("default",))
+    made = place.queue(SystemClock(), poll_s=0)
+    yield made
+    made.close()
+    place.close()
 
 
 @pytest.fixture
@@ -81,3 +109,26 @@ def test_many_go_in_and_out_once(queue: SqsQueue, place: Place) -> None:
 
     assert sorted(found) == sorted(ids)
     assert place.visible("default") == place.in_flight("default") == 0
+
+
+def test_a_group_keeps_its_order_whatever_becomes_of_its_first(fifo: SqsQueue) -> None:
+    now = SystemClock().now()
+    sent = [("a1", "a"), ("a2", "a"), ("b1", "b"), ("a3", "a")]
+    fifo.flush([Send((Outgoing(each, "default", "t", "{}", "d", now, group=group),)) for each, group in sent])
+    two = answer_of(fifo, Receive("w", ("default",), None, limit=10, lease_s=30))
+    assert sorted(each.id for each in two) == ["a1", "b1"]
+    [first] = [each for each in two if each.id == "a1"]
+    answer_of(fifo, RetryDelivery(first.receipt, 1.0, FAILURE))
+
+    came: list[tuple[str, int]] = []
+    while len(came) < 3:
+        next_one = take(fifo, lease_s=30)
+        came.append((next_one.id, next_one.attempt))
+        if len(came) == 1:
+            answer_of(fifo, DeadLetterDelivery(next_one.receipt, Reason.GAVE_UP, FAILURE))
+            assert answer_of(fifo, Redrive("a1")) is State.WAITING
+        else:
+            answer_of(fifo, AckDelivery(next_one.receipt))
+
+    assert came == [("a1", 2), ("a2", 1), ("a3", 1)]
+    assert take(fifo, lease_s=30).id == "a1"
