@@ -158,6 +158,60 @@ def refuse_some(which: Callable[[int], bool]) -> Fault:
     return fault
 
 
+class TwelveHours:
+    """SQS's own rule, which no local server keeps: a message is hidden for 12 hours in all since it was received.
+
+    Args:
+        now: the server's time, in seconds.
+
+    Attributes:
+        received: when each receipt handle was handed out.
+        refused: the visibilities that were refused, in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self.received: dict[str, float] = {}
+        self.refused: list[int] = []
+
+    def faults(self) -> dict[str, Fault]:
+        """What it does, by operation."""
+        return {"ReceiveMessage": self._receive, "ChangeMessageVisibilityBatch": self._change}
+
+    def _receive(self, exchange: Exchange) -> None:
+        exchange.answer = exchange.forward(exchange.body)
+        for message in json.loads(exchange.answer.body).get("Messages") or ():
+            self.received[message["ReceiptHandle"]] = self._now()
+
+    def _change(self, exchange: Exchange) -> None:
+        asked = json.loads(exchange.body)
+        too_long = [entry for entry in asked["Entries"] if self._is_too_long(entry)]
+        asked["Entries"] = [entry for entry in asked["Entries"] if entry not in too_long]
+        answer: dict[str, Any] = {"Successful": []}
+        if asked["Entries"]:
+            answer = json.loads(exchange.forward(json.dumps(asked).encode()).body)
+        self.refused += [entry["VisibilityTimeout"] for entry in too_long]
+        answer["Failed"] = [*answer.get("Failed", []), *[_too_long(entry) for entry in too_long]]
+        exchange.answer = Answer(200, json.dumps(answer).encode())
+
+    def _is_too_long(self, entry: dict[str, Any]) -> bool:
+        """By a second for the way: a request takes a moment, also where a test's clock stands still."""
+        passed_s = self._now() - self.received[entry["ReceiptHandle"]] + 1
+        return bool(passed_s + entry["VisibilityTimeout"] > MOST_HIDDEN_S and entry["VisibilityTimeout"])
+
+
+MOST_HIDDEN_S = 43_200
+
+
+def _too_long(entry: dict[str, Any]) -> dict[str, Any]:
+    seconds = entry["VisibilityTimeout"]
+    told = (
+        f"Value {seconds} for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message "
+        f"is beyond the limit [{MOST_HIDDEN_S} seconds]."
+    )
+    return {"Id": entry["Id"], "Code": "InvalidParameterValue", "SenderFault": True, "Message": told}
+
+
 @dataclass(frozen=True)
 class Chances:
     """How likely each misdeed is for one request, from 0 to 1; at most one befalls it.

@@ -31,7 +31,6 @@ from twolane.values.outcome import Reason
 from twolane.values.record import State
 from twolane.wiring.clock import SystemClock
 
-
 OTHER = os.environ.get("TWOLANE_OTHER_SQS")
 
 

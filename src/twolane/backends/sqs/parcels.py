@@ -58,6 +58,7 @@ class Copy:
         sent_at: when SQS got it, in epoch seconds.
         first_receive_at: when SQS handed it out first, in epoch seconds.
         group: the one it was sent with.
+        asked_at: when SQS was asked for it, by a clock that never goes back; None: somebody else has received it.
     """
 
     queue: str
@@ -68,6 +69,7 @@ class Copy:
     sent_at: float
     first_receive_at: float | None = None
     group: str | None = None
+    asked_at: float | None = None
 
 
 ATTRIBUTES = [

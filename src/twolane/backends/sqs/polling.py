@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 
 from twolane.backends.aws import Outage
 from twolane.backends.sqs.parcels import Copy
 from twolane.backends.sqs.wires import BATCH, Wires
+from twolane.contracts.clock import Clock
 
 log = logging.getLogger("twolane.sqs")
 
@@ -31,12 +32,14 @@ class Polling:
 
     Args:
         wires: the way to SQS.
+        clock: the time of pauses, and from when SQS's 12 hours are counted.
         poll_s: how long SQS waits for a message, at most 20; 0: every `take` asks SQS and waits for nothing.
         on_arrival: called in a poll's thread when something came.
     """
 
-    def __init__(self, wires: Wires, *, poll_s: float, on_arrival: Callable[[], None]) -> None:
+    def __init__(self, wires: Wires, clock: Clock, *, poll_s: float, on_arrival: Callable[[], None]) -> None:
         self._wires = wires
+        self._monotonic = clock.monotonic
         self._poll_s = poll_s
         self._on_arrival = on_arrival
         self._changed = threading.Condition()
@@ -71,7 +74,7 @@ class Polling:
     def hold_off(self, pause_s: float) -> None:
         """Ask for nothing for a while: what comes could not be handed out."""
         with self._changed:
-            self._not_before = time.monotonic() + pause_s
+            self._not_before = self._monotonic() + pause_s
 
     def finish(self) -> None:
         """Stop, and wait for the polls under way and for what is given back."""
@@ -98,7 +101,7 @@ class Polling:
         with self._changed:
             while self._arrived and len(taken) < limit:
                 came_at, copy = self._arrived.popleft()
-                is_fresh = time.monotonic() - came_at < lease_s / 3
+                is_fresh = self._monotonic() - came_at < lease_s / 3
                 (taken if is_fresh else stale).append(copy)
             self._queues, self._lease_s = queues, lease_s
             self._wanted = max(0, limit - len(taken))
@@ -112,11 +115,16 @@ class Polling:
         copies: list[Copy] = []
         for queue in queues:
             while len(copies) < limit:
-                came = self._wires.receive(queue, limit - len(copies), lease_s)
+                came = self._receive(queue, limit - len(copies), lease_s)
                 copies += came
                 if not came:
                     break
         return copies
+
+    def _receive(self, queue: str, most: int, lease_s: float, *, wait_s: float = 0.0) -> list[Copy]:
+        asked_at = self._monotonic()
+        copies = self._wires.receive(queue, most, lease_s, wait_s=wait_s)
+        return [replace(copy, asked_at=asked_at) for copy in copies]
 
     def _start(self) -> None:
         for queue in self._queues:
@@ -132,7 +140,7 @@ class Polling:
         pause_s = 0.0
         while (most := self._turn(queue, pause_s)) > 0:
             try:
-                copies = self._wires.receive(queue, most, self._lease_s, wait_s=self._poll_s)
+                copies = self._receive(queue, most, self._lease_s, wait_s=self._poll_s)
             except Exception as error:  # noqa: BLE001  (a poll that ends for any reason would stop the worker)
                 outage.failed(error)
                 pause_s = min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, pause_s * 2))
@@ -149,7 +157,7 @@ class Polling:
             if pause_s:
                 self._changed.wait_for(lambda: not self._open, timeout=pause_s)
             while self._open:
-                if (left_s := self._not_before - time.monotonic()) > 0:
+                if (left_s := self._not_before - self._monotonic()) > 0:
                     self._changed.wait(left_s)
                     continue
                 if 0 < self._room() < BATCH:
@@ -167,7 +175,7 @@ class Polling:
         return self._wanted - sum(self._asked.values()) - len(self._arrived)
 
     def _came(self, queue: str, copies: Sequence[Copy]) -> bool:
-        now = time.monotonic()
+        now = self._monotonic()
         with self._changed:
             self._asked.pop(queue, None)
             if self._open:

@@ -13,11 +13,8 @@ from __future__ import annotations
 
 import logging
 import secrets
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import count
 from typing import Any
 
 from twolane.backends.aws import Outage, Service
@@ -25,8 +22,11 @@ from twolane.backends.sqs.actions import Acting
 from twolane.backends.sqs.addresses import Address
 from twolane.backends.sqs.admitting import Admitting
 from twolane.backends.sqs.feeding import Feeding
+from twolane.backends.sqs.flushing import Flushing
 from twolane.backends.sqs.gauges import Gauges
+from twolane.backends.sqs.hiding import MAX_HIDDEN_S
 from twolane.backends.sqs.ledger import Ledger
+from twolane.backends.sqs.listening import Listening
 from twolane.backends.sqs.measuring import Measuring
 from twolane.backends.sqs.naming import Naming
 from twolane.backends.sqs.orphans import Orphans
@@ -41,7 +41,7 @@ from twolane.backends.sqs.sums import EVERY_S
 from twolane.backends.sqs.sweeping import Sweeping
 from twolane.backends.sqs.targets import Targets
 from twolane.backends.sqs.watching import Watch
-from twolane.backends.sqs.wires import BATCH_BYTES, MAX_HIDDEN_S, Wires
+from twolane.backends.sqs.wires import BATCH_BYTES, Wires
 from twolane.backends.sqs.workers import Workers
 from twolane.contracts import feeding as f
 from twolane.contracts import outbox as o
@@ -128,8 +128,9 @@ class SqsQueue:
         self._state = state
         self._ledger = ledger
         wait_s = address.poll_s if poll_s is None else poll_s
+        self._listening = Listening()
         self._polls_itself = wait_s == 0
-        self._polling = Polling(wires, poll_s=wait_s, on_arrival=self._wake)
+        self._polling = Polling(wires, clock, poll_s=wait_s, on_arrival=self._listening.wake)
         self._naming = Naming(state, blobs, clock)
         self._orphans = None if blobs is None else Orphans(state, self._naming, blobs, clock)
         admitting = Admitting(ledger, self._naming, clock, new_token=_token)
@@ -152,11 +153,7 @@ class SqsQueue:
         self._acting = Acting(ledger, self._settling.carry_out, clock)
         targets, watch = Targets(state, clock), Watch(state, self._outbox, clock)
         self._state_outage = Outage("the state store")
-        self._lanes = ThreadPoolExecutor(1, thread_name_prefix="twolane-sqs-sends")
-        self._guard = threading.Lock()
-        self._numbers = count(1)
-        self._listeners: dict[int, Callable[[], None]] = {}
-        self._others: dict[type[q.Entry[Any]], Callable[[Any], Any]] = {
+        others: dict[type[q.Entry[Any]], Callable[[Any], Any]] = {
             q.Receive: self._receive,
             f.PutBack: self._feeding.put_back,
             q.Register: lambda entry: self._workers.register(entry.worker),
@@ -172,6 +169,8 @@ class SqsQueue:
             w.Probe: self._probe,
             SweepQueues: lambda entry: self.sweep(entry.queues),
         }
+        together = [(_MESSAGES, self._settling.carry_out), ((f.HandOut,), self._feed)]
+        self._flushing = Flushing(self._send, together, others)
 
     def start(self) -> None:
         """Make the clients and see that the state store answers.
@@ -184,28 +183,12 @@ class SqsQueue:
         self._state.read(["start"])
 
     def flush(self, entries: Sequence[q.Entry[Any]]) -> list[Any]:
-        answers: list[Any] = [None] * len(entries)
-        sends = [number for number, entry in enumerate(entries) if isinstance(entry, q.Send)]
-        about = [number for number, entry in enumerate(entries) if isinstance(entry, _MESSAGES)]
-        sending = self._lanes.submit(self._send, [entries[number] for number in sends]) if sends else None
-        if about:
-            told = self._settling.carry_out([entries[number] for number in about])
-            for number, answer in zip(about, told, strict=True):
-                answers[number] = answer
-        if sending is not None:
-            for number, answer in zip(sends, sending.result(), strict=True):
-                answers[number] = answer
-        fed = [number for number, entry in enumerate(entries) if isinstance(entry, f.HandOut)]
-        for number, answer in zip(fed, self._feed([entries[number] for number in fed]), strict=True):
-            answers[number] = answer
-        for number, entry in enumerate(entries):
-            if not isinstance(entry, (q.Send, f.HandOut, *_MESSAGES)):
-                answers[number] = self._carry_out(entry)
+        answers = self._flushing.flush(entries)
         self._write_counts()
         self._number_deaths()
         self._naming.let_go(self._ledger.taken_let_go())
         if self._polls_itself and self._settling.made_visible:
-            self._wake()
+            self._listening.wake()
         self._settling.made_visible = False
         return answers
 
@@ -214,34 +197,16 @@ class SqsQueue:
         return None  # a poll is answered as soon as something is visible
 
     def listen(self, on_visible: Callable[[], None]) -> Callable[[], None]:
-        number = next(self._numbers)
-        with self._guard:
-            self._listeners[number] = on_visible
-        self._polling.open()
-
-        def end() -> None:
-            with self._guard:
-                self._listeners.pop(number, None)
-                left = len(self._listeners)
-            if not left:
-                self._polling.stop()
-
-        return end
+        return self._listening.listen(self._polling, on_visible)
 
     def close(self) -> None:
         self._closing = True
         self._polling.finish()
-        self._lanes.shutdown()
+        self._flushing.close()
         self._write_counts(at_once=True)
         self._naming.close()
         self._service.close()
         self._state.close()
-
-    def _wake(self) -> None:
-        with self._guard:
-            listeners = list(self._listeners.values())
-        for on_visible in listeners:
-            on_visible()
 
     def _send(self, entries: Sequence[Any]) -> list[Any]:
         answers = self._sending.store([entry.messages for entry in entries])
@@ -249,15 +214,6 @@ class SqsQueue:
             if not isinstance(answer, Exception):
                 self._settling.made_visible |= any(message.delay_s <= 0 for message in entry.messages)
         return answers
-
-    def _carry_out(self, entry: q.Entry[Any]) -> Any:
-        carry_out = self._others.get(type(entry))
-        if carry_out is None:
-            return QueueError(f"a queue on SQS does not know how to carry out {type(entry).__name__}")
-        try:
-            return carry_out(entry)
-        except QueueError as error:
-            return error
 
     def _receive(self, entry: q.Receive) -> tuple[q.Delivery, ...]:
         if entry.strangers or entry.limit <= 0:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from twolane.backends.sqs.hiding import asked_at, left_s
 from twolane.backends.sqs.ledger import Ledger
 from twolane.backends.sqs.letters import adopted, laid_out, unpacked
 from twolane.backends.sqs.parcels import Copy
@@ -73,7 +74,7 @@ class Receiving:
     def __init__(self, ledger: Ledger, wires: Wires, clock: Clock, *, new_fence: Callable[[], str]) -> None:
         self._ledger = ledger
         self._wires = wires
-        self._now = clock.now
+        self._now, self._monotonic = clock.now, clock.monotonic
         self._new_fence = new_fence
 
     def hand_out(self, copies: Sequence[Copy], entry: Receive, *, deletes: bool = True) -> list[Arrival]:
@@ -170,7 +171,9 @@ class Receiving:
             return []
         fence = self._new_fence()
         running = handed_out(row, entry, fence, now)
-        receipt = Receipt(arrival.id, fence, arrival.copy.queue, arrival.copy.handle)
+        receipt = Receipt(
+            arrival.id, fence, arrival.copy.queue, self._asked_at(arrival.copy), arrival.copy.handle
+        )
         arrival.delivery = Delivery(
             id=arrival.id,
             queue=kept.queue,
@@ -186,6 +189,9 @@ class Receiving:
         )
         return self._changes(arrival, running)
 
+    def _asked_at(self, copy: Copy) -> float:
+        return asked_at(copy.asked_at, self._monotonic())
+
     def _changes(self, arrival: Arrival, row: Row) -> list[Change]:
         arrival.row = row
         died = any(turn.died for turn in arrival.turns)
@@ -200,8 +206,11 @@ class Receiving:
                 each.delete = False
                 log.warning("%s is dead, and its dead-letter queue does not have it yet: %s", each.id, error)
         gone = [(each.copy.queue, each.copy.handle) for each in arrivals if each.delete and deletes]
+        now = self._monotonic()
         hidden = [
-            (each.copy.queue, each.copy.handle, each.hide_s) for each in arrivals if each.hide_s is not None
+            (each.copy.queue, each.copy.handle, min(each.hide_s, left_s(self._asked_at(each.copy), now)))
+            for each in arrivals
+            if each.hide_s is not None
         ]
         for error in [*self._wires.delete(gone), *self._wires.show(hidden)]:
             if error is not None:

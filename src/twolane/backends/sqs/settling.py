@@ -10,6 +10,7 @@ from typing import Any
 
 from twolane.backends.aws import AwsError
 from twolane.backends.sqs import turns
+from twolane.backends.sqs.hiding import left_s
 from twolane.backends.sqs.ledger import Ledger, Turning
 from twolane.backends.sqs.letters import laid_out, posted_again
 from twolane.backends.sqs.receipts import Receipt, read_receipt
@@ -59,7 +60,7 @@ class Settling:
         self._ledger = ledger
         self._wires = wires
         self._sending = sending
-        self._now = clock.now
+        self._now, self._monotonic = clock.now, clock.monotonic
         self._max_body_bytes = max_body_bytes
         self._known: dict[str, tuple[Item, Receipt]] = {}
         self._late: list[tuple[str, q.AckDelivery, Receipt]] = []
@@ -170,8 +171,8 @@ class Settling:
         if step.receipt is not None and not turns.held(row, step.receipt.fence):
             return Turn(row, _LOST if isinstance(entry, (q.Extend, q.SaveCheckpoint)) else _STALE)
         match entry:
-            case q.Extend():
-                return turns.extend(row, entry.lease_s, now)
+            case q.Extend() if step.receipt is not None:
+                return turns.extend(row, entry.lease_s, now, self._left_s(step.receipt))
             case q.SaveCheckpoint():
                 return turns.save_checkpoint(row, entry, now)
             case q.CancelMessage():
@@ -298,6 +299,12 @@ class Settling:
             return
         if turn.row.body is None and turn.row.record.state in FINISHED:
             self._ledger.forget_body(turn.row.record.id)
+        if turn.ends:
+            log.warning(
+                "%s %s has run for nearly 12 hours, and SQS hides a message for no longer: its lease is not lengthened "
+                "again. If it is not done in %.0f s, it ends here, and another delivery goes on from its last checkpoint",
+                turn.row.record.task, turn.row.record.id, turn.row.record.visible_at - self._now(),
+            )  # fmt: skip
         if isinstance(step.entry, q.Discard) and turn.answer is State.DISCARDED:
             self._ledger.forget_body(turn.row.record.id)
         if isinstance(step.entry, q.Redrive) and turn.row.unsent:
@@ -344,11 +351,17 @@ class Settling:
                 )
                 del orders[receipt]
 
+    def _left_s(self, receipt: Receipt) -> float:
+        return left_s(receipt.asked_at, self._monotonic())
+
     def _order(self, orders: dict[Receipt, turns.Order]) -> None:
-        """Tell SQS. What does not reach it comes again when its lease ends, and its row knows what it is."""
+        """Tell SQS. What does not reach it comes again when its lease ends, and its row knows what it is.
+
+        A pause that is longer than SQS can hide this copy is the row's alone: it comes early and is hidden anew.
+        """
         gone = [(each.queue, each.handle) for each, order in orders.items() if isinstance(order, Delete)]
         shown = [
-            (each.queue, each.handle, order.after_s)
+            (each.queue, each.handle, min(order.after_s, self._left_s(each)))
             for each, order in orders.items()
             if isinstance(order, Show)
         ]

@@ -8,19 +8,20 @@ the dead-letter queue. Attempts are SQS's deliveries, so a release and a crash u
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import count
-from typing import Any, cast
+from typing import Any
 
 from twolane.backends.aws import AwsError, Service
 from twolane.backends.sqs.addresses import Address
 from twolane.backends.sqs.alerts import death_of
 from twolane.backends.sqs.checking import check
 from twolane.backends.sqs.feeding import copy_of, put_back
+from twolane.backends.sqs.flushing import Flushing
 from twolane.backends.sqs.here import StateHere
+from twolane.backends.sqs.hiding import MAX_HIDDEN_S, asked_at, left_s
 from twolane.backends.sqs.letters import adopted, laid_out, posted, posted_again, unpacked
+from twolane.backends.sqs.listening import Listening
 from twolane.backends.sqs.outbox import Outbox
 from twolane.backends.sqs.parcels import MAX_DELAY_S, Copy
 from twolane.backends.sqs.polling import Polling
@@ -28,7 +29,8 @@ from twolane.backends.sqs.receipts import Receipt
 from twolane.backends.sqs.rows import Row, noted
 from twolane.backends.sqs.sending import not_stored
 from twolane.backends.sqs.targets import Targets
-from twolane.backends.sqs.wires import MAX_HIDDEN_S, Wires
+from twolane.backends.sqs.turns import EXTENDED_OFTEN
+from twolane.backends.sqs.wires import Wires
 from twolane.contracts import feeding as f
 from twolane.contracts import outbox as o
 from twolane.contracts import queue as q
@@ -90,20 +92,18 @@ class StatelessSqsQueue:
         service: Service | None = None,
         poll_s: float | None = None,
     ) -> None:
-        self._now = clock.now
+        self._now, self._monotonic = clock.now, clock.monotonic
         self._service = service or Service("sqs", poll_s=address.poll_s)
         self._wires = Wires(address, self._service)
         wait_s = address.poll_s if poll_s is None else poll_s
-        self._polling = Polling(self._wires, poll_s=wait_s, on_arrival=self._wake)
-        self._guard = threading.Lock()
-        self._numbers = count(1)
-        self._listeners: dict[int, Callable[[], None]] = {}
+        self._listening = Listening()
+        self._polling = Polling(self._wires, clock, poll_s=wait_s, on_arrival=self._listening.wake)
         self._held: dict[str, _Held] = {}
         self._served: tuple[str, ...] = ()
         self.here = StateHere()
         self._outbox = Outbox(self.here, clock)
         targets = Targets(self.here, clock)
-        self._others: dict[type[q.Entry[Any]], Callable[[Any], Any]] = {
+        others: dict[type[q.Entry[Any]], Callable[[Any], Any]] = {
             q.Receive: self._receive,
             f.HandOut: self._hand_out,
             f.PutBack: lambda entry: put_back(self._wires, entry),
@@ -130,6 +130,7 @@ class StatelessSqsQueue:
             w.ObserveConditions: lambda _: False,
             w.Probe: self._probe,
         }
+        self._flushing = Flushing(self._send, [((q.AckDelivery,), self._ack)], others)
 
     def start(self) -> None:
         """Make the clients.
@@ -140,57 +141,26 @@ class StatelessSqsQueue:
         self._service.start()
 
     def flush(self, entries: Sequence[q.Entry[Any]]) -> list[Any]:
-        answers: list[Any] = [None] * len(entries)
-        sends = [number for number, entry in enumerate(entries) if isinstance(entry, q.Send)]
-        acks = [number for number, entry in enumerate(entries) if isinstance(entry, q.AckDelivery)]
-        for number, answer in zip(
-            sends, self._send([cast("q.Send", entries[at]).messages for at in sends]), strict=True
-        ):
-            answers[number] = answer
-        for number, answer in zip(
-            acks, self._ack([cast("q.AckDelivery", entries[at]) for at in acks]), strict=True
-        ):
-            answers[number] = answer
-        for number, entry in enumerate(entries):
-            if not isinstance(entry, (q.Send, q.AckDelivery)):
-                try:
-                    answers[number] = self._others[type(entry)](entry)
-                except QueueError as error:
-                    answers[number] = error
-        return answers
+        return self._flushing.flush(entries)
 
     def next_visible_at(self, queues: tuple[str, ...], after: float) -> float | None:
         del queues, after
         return None
 
     def listen(self, on_visible: Callable[[], None]) -> Callable[[], None]:
-        number = next(self._numbers)
-        with self._guard:
-            self._listeners[number] = on_visible
-        self._polling.open()
-
-        def end() -> None:
-            with self._guard:
-                self._listeners.pop(number, None)
-                left = len(self._listeners)
-            if not left:
-                self._polling.stop()
-
-        return end
+        return self._listening.listen(self._polling, on_visible)
 
     def close(self) -> None:
         self._polling.finish()
+        self._flushing.close()
         self._service.close()
-
-    def _wake(self) -> None:
-        with self._guard:
-            listeners = list(self._listeners.values())
-        for on_visible in listeners:
-            on_visible()
 
     # Sending
 
-    def _send(self, entries: Sequence[tuple[q.Outgoing, ...]]) -> list[Any]:
+    def _send(self, entries: Sequence[q.Send]) -> list[Any]:
+        return self._store([entry.messages for entry in entries])
+
+    def _store(self, entries: Sequence[tuple[q.Outgoing, ...]]) -> list[Any]:
         answers: list[Any] = [self._refusal(messages) for messages in entries]
         going = [
             (number, message)
@@ -249,7 +219,8 @@ class StatelessSqsQueue:
         message_id, body = unpacked(copy)
         row = adopted(message_id, body, copy, self._now())
         row = row.but(record={"attempt": copy.receives, "deliveries": copy.receives})
-        receipt = Receipt(message_id, "-", copy.queue, copy.handle)
+        asked = asked_at(copy.asked_at, self._monotonic())
+        receipt = Receipt(message_id, "-", copy.queue, asked, copy.handle)
         held = _Held(receipt, entry.worker, row, body, fed)
         if copy.receives > row.max_attempts and self._bury(held, row, Reason.USED_UP):
             return None
@@ -268,14 +239,22 @@ class StatelessSqsQueue:
         )
 
     def _extend(self, entry: q.Extend) -> tuple[q.Holding, ...]:
-        held = [self._held.get(text) for text in entry.receipts]
-        known = [each.receipt for each in held if each is not None]
-        told = iter(self._wires.show([(each.queue, each.handle, entry.lease_s) for each in known]))
-        answers = [each is not None and next(told) for each in held]
-        for error in answers:
-            if isinstance(error, AwsError):
+        """What SQS hides for no much longer is lost: nobody extends it again before it is visible."""
+        held: list[Receipt] = []
+        for text in entry.receipts:
+            each = self._held.get(text)
+            if each is not None and self._left_s(each) > entry.lease_s / EXTENDED_OFTEN:
+                held.append(each.receipt)
+        now = self._monotonic()
+        longer = [(each.queue, each.handle, min(entry.lease_s, left_s(each.asked_at, now))) for each in held]
+        for error in self._wires.show(longer):
+            if error is not None:
                 raise error
-        return tuple([q.Holding(held=each is not None) for each in held])
+        still = {str(each) for each in held}
+        return tuple([q.Holding(held=text in still) for text in entry.receipts])
+
+    def _left_s(self, held: _Held) -> float:
+        return left_s(held.receipt.asked_at, self._monotonic())
 
     # Settling
 
@@ -283,7 +262,7 @@ class StatelessSqsQueue:
         answers: list[Any] = [None] * len(entries)
         for number, entry in enumerate(entries):
             if entry.sends and entry.receipt in self._held:
-                [sent] = self._send([entry.sends])
+                [sent] = self._store([entry.sends])
                 answers[number] = sent if isinstance(sent, Exception) else None
         going = [number for number, answer in enumerate(answers) if answer is None]
         for number, answer in zip(going, self._delete([entries[at].receipt for at in going]), strict=True):
@@ -310,7 +289,7 @@ class StatelessSqsQueue:
         held = self._held.get(text)
         if held is None:
             return q.Settled(held=False)
-        after_s = min(max(asked_s, 0.0), MAX_PAUSE_S)
+        after_s = min(max(asked_s, 0.0), MAX_PAUSE_S, self._left_s(held))
         [error] = self._wires.show([(held.receipt.queue, held.receipt.handle, after_s)])
         if error is not None:
             raise error
@@ -324,7 +303,7 @@ class StatelessSqsQueue:
         if self._wires.is_fifo(held.receipt.queue):  # a new one would be the last of its group
             return self._back(entry.receipt, 0.0)
         check_body(entry.body, self.max_body_bytes, held.receipt.id)
-        for error in [*self._send([entry.sends]), *self._wires.send([posted_again(held.row, entry.body)])]:
+        for error in [*self._store([entry.sends]), *self._wires.send([posted_again(held.row, entry.body)])]:
             if isinstance(error, Exception):
                 return error
         return self._delete([entry.receipt])[0]

@@ -18,6 +18,9 @@ from twolane.values.outcome import Failure, Reason
 from twolane.values.policy import MAX_CRASHES, MAX_PAUSE_S
 from twolane.values.record import State
 
+EXTENDED_OFTEN = 3
+"""So often within its length a lease is extended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delete:
@@ -45,6 +48,7 @@ class Turn:
         order: for SQS.
         died: an alert is owed from now on.
         ended: an attempt ended: True: well; False: it failed; None: none did.
+        ends: its lease will not be lengthened again.
     """
 
     row: Row
@@ -52,6 +56,7 @@ class Turn:
     order: Order = None
     died: bool = False
     ended: bool | None = None
+    ends: bool = False
 
 
 def held(row: Row | None, fence: str) -> bool:
@@ -59,10 +64,25 @@ def held(row: Row | None, fence: str) -> bool:
     return row is not None and row.receipt == fence
 
 
-def extend(row: Row, lease_s: float, now: float) -> Turn:
-    """The lease is longer."""
+def extend(row: Row, lease_s: float, now: float, left_s: float) -> Turn:
+    """The lease is longer, as far as SQS goes on hiding the message.
+
+    It is lost a little before its end if there will be no other extension by then, so that nobody else runs it while
+    this one is still about to hear of it.
+
+    Args:
+        row: the message.
+        lease_s: the lease is this long from now.
+        now: this moment.
+        left_s: for so long SQS still hides it.
+    """
+    if left_s <= lease_s / EXTENDED_OFTEN:
+        return Turn(row, q.Holding(held=False))
     answer = q.Holding(held=True, cancel_requested=row.record.cancel_requested)
-    return Turn(row.but(record={"visible_at": now + lease_s}), answer, Show(lease_s))
+    until = now + min(lease_s, left_s)
+    if left_s < lease_s and until - row.record.visible_at < 1.0:
+        return Turn(row, answer)
+    return Turn(row.but(record={"visible_at": until}), answer, Show(until - now), ends=left_s < lease_s)
 
 
 def save_checkpoint(row: Row, entry: q.SaveCheckpoint, now: float) -> Turn:

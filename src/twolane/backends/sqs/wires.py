@@ -31,8 +31,6 @@ T = TypeVar("T")
 BATCH = 10
 """So many entries take SQS's batch calls, and so many messages a receive."""
 BATCH_BYTES = 1024 * 1024
-MAX_HIDDEN_S = 12 * 3600.0
-"""So long SQS hides a message in all, however often its lease is extended."""
 TRIES = 3
 _MISSING = frozenset(["QueueDoesNotExist", "NonExistentQueue"])
 _GONE = frozenset(["ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue", "NotFound"])
@@ -277,7 +275,7 @@ class Wires:
             {
                 "Id": str(number),
                 "ReceiptHandle": handle,
-                "VisibilityTimeout": whole(min(after_s, MAX_HIDDEN_S)),
+                "VisibilityTimeout": whole(after_s),
             }
             for number, (_, handle, after_s) in enumerate(copies)
         ]
@@ -319,13 +317,20 @@ def _overtaken(number: int, parcels: Sequence[Parcel], answers: Sequence[AwsErro
     )
 
 
+def _is_gone(failure: dict[str, Any]) -> bool:
+    """It was handed out again or is deleted; a time that SQS does not take has the same code."""
+    return code_of(str(failure.get("Code", ""))) in _GONE and "VisibilityTimeout" not in str(
+        failure.get("Message", "")
+    )
+
+
 def _settled(what: str, answer: dict[str, Any], count: int) -> list[AwsError | None]:
     done = {each.get("Id") for each in answer.get("Successful", ())}
     failed = {each.get("Id"): each for each in answer.get("Failed", ())}
     answers: list[AwsError | None] = []
     for number in range(count):
         failure = failed.get(str(number))
-        if failure is not None and code_of(str(failure.get("Code", ""))) not in _GONE:
+        if failure is not None and not _is_gone(failure):
             answers.append(_failed(what, failure))
         elif failure is None and str(number) not in done:
             answers.append(AwsError(f"{what} failed: SQS said nothing of this copy", "NoAnswer", sent=True))
