@@ -5,7 +5,9 @@ What a page leaves to the reader (`save`, `bank`, an import that every reader kn
 
 from __future__ import annotations
 
+import importlib
 import io
+import json
 import re
 import sqlite3
 import sys
@@ -16,7 +18,9 @@ from typing import Any
 
 import pytest
 
-from tests.docs.pages import PAGES, ROOT, fences
+from tests.docs.pages import PAGES, ROOT, Fence, fences
+from twolane.aws_lambda.door import Door
+from twolane.aws_lambda.sweeping import Sweep
 
 PRELUDES = {
     "README.md": """
@@ -96,6 +100,7 @@ class Pool:
         return Session(self.kept)
 """,
 }
+APP = "from fastapi import FastAPI\nfrom twolane import Tasks\ntasks, app = Tasks(), FastAPI()\ntasks.install(app)\n"
 RUN = [page for page in PAGES if fences(page, "python")]
 Run = Callable[[str], ModuleType]
 
@@ -134,10 +139,15 @@ def test_a_page_runs(run: Run, page: str) -> None:
 
 def test_the_fences_say_their_language() -> None:
     told = {fence.language for page in PAGES for fence in fences(page)}
-    assert told <= {"python", "console", "ini", "yaml", "javascript", ""}
+    assert told <= {"python", "console", "ini", "yaml", "javascript", "json", ""}
     assert not [
         fence for page in PAGES for fence in fences(page, "") if re.search(r"^(from|import|def) ", fence.code)
     ]
+
+
+@pytest.mark.parametrize("fence", [fence for page in PAGES for fence in fences(page, "json")], ids=str)
+def test_what_is_to_be_json_is_some(fence: Fence) -> None:
+    json.loads(fence.code)
 
 
 class TestReadme:
@@ -201,6 +211,39 @@ class TestReadme:
 
     def test_the_example_is_the_first_thing_on_the_page(self) -> None:
         assert fences(ROOT / "README.md")[0].line <= 10
+
+
+class TestAws:
+    @pytest.mark.parametrize(
+        ("file", "name", "kind"), [("worker.py", "handler", Door), ("sweeper.py", "sweep", Sweep)]
+    )
+    def test_the_code_of_a_function_makes_its_handler(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, name: str, kind: type[Door | Sweep]
+    ) -> None:
+        shown = f"$ cat {file}\n"
+        [code] = [
+            each.code for each in fences(ROOT / "docs" / "aws.md", "console") if each.code.startswith(shown)
+        ]
+        (tmp_path / file).write_text(code.removeprefix(shown))
+        (tmp_path / "app").mkdir()
+        (tmp_path / "app" / "main.py").write_text(APP)
+        for variable, value in (
+            ("QUEUE", "sqs://shop"),
+            ("STATE", "dynamodb://shop"),
+            ("BLOBS", "s3://shop"),
+        ):
+            monkeypatch.setenv(f"TWOLANE_{variable}", value)
+        monkeypatch.syspath_prepend(tmp_path)
+
+        for each in (file.removesuffix(".py"), "app", "app.main"):
+            monkeypatch.setitem(
+                sys.modules, each, ModuleType(each)
+            )  # afterwards there is again what was before
+            del sys.modules[each]
+
+        module = importlib.import_module(file.removesuffix(".py"))
+
+        assert isinstance(getattr(module, name), kind)
 
 
 class TestDeploy:
