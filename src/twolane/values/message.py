@@ -6,6 +6,7 @@ Here: the value, its writing and reading. Not here: arguments (engine/arguments.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
@@ -19,6 +20,11 @@ SECRETS = "secrets"
 """The field that names the arguments whose types are secrets: who shows a message masks them."""
 _ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":"))
 _DECODER = json.JSONDecoder()
+_STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+_HEAD = re.compile(
+    rf'\{{"v":{VERSION},"task":({_STRING}),"queue":{_STRING},"policy":\{{[^{{}}]*\}},"id":({_STRING}),'
+)
+"""How what `Letterhead` writes begins."""
 _KNOWN = frozenset(
     [
         "v",
@@ -161,6 +167,12 @@ class Letterhead:
         else:
             head += f',"args":{args}'
         return f"{{{head},{_members(rest)}}}" if rest else f"{{{head}}}"
+
+
+def names_itself(body: str, message_id: str, task: str) -> bool:
+    """Whether a body is an envelope of ours that says which message it is; only its beginning is read."""
+    head = _HEAD.match(body)
+    return head is not None and head[1] == to_json(task) and head[2] == to_json(message_id)
 
 
 def _members(fields: Mapping[str, Any]) -> str:

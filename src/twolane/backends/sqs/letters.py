@@ -10,7 +10,7 @@ from twolane.backends.sqs.parcels import Copy, Parcel
 from twolane.backends.sqs.rows import Row
 from twolane.contracts.queue import Outgoing
 from twolane.values.errors import EnvelopeError
-from twolane.values.message import decode
+from twolane.values.message import decode, names_itself
 from twolane.values.record import Record, State
 
 _WRAPPED = '{"twolane":'
@@ -21,7 +21,7 @@ MAX_ATTEMPTS = 5
 
 def packed(message_id: str, task: str, body: str) -> str:
     """A body as it goes to SQS. An envelope says itself whose it is; what is none is wrapped."""
-    if body.startswith(f'{{"v":1,"id":"{message_id}","task":{json.dumps(task)},'):
+    if names_itself(body, message_id, task):
         return body
     return json.dumps({"twolane": {"id": message_id, "task": task}, "body": body})
 
