@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from tests.aws_lambda.conftest import Cloud, failed, sqs_event
+from tests.watch.processes import until
 from twolane.values.record import State
 
 
@@ -43,19 +45,24 @@ def test_outcomes_of_every_kind_in_one_batch(cloud: Cloud, shop: Any) -> None:
 
 def test_a_process_that_dies_with_its_batch_loses_nothing(cloud: Cloud, shop: Any, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
-    worker = cloud.function()
+    worker = cloud.function(
+        timeout_s=8
+    )  # a lease is a little longer, and nobody runs its message before it is over
     source = cloud.feed(worker, visibility_s=2, max_concurrency=1)
     ids = [shop.tasks.send_blocking(shop.gated, str(gate)).id for _ in range(3)]
     source.until(lambda: cloud.journal("gated"))
 
     worker.busy[0].kill()
+    begun = cloud.journal("gated")
+    assert not cloud.journal("passed")
     gate.touch()
+    source.until(lambda: cloud.states(ids) == {State.DONE})
 
-    source.until(lambda: source.invocations)
     assert source.invocations[0].answer is not None
     assert source.invocations[0].answer.error_type == "Runtime.ExitError"
-    assert not cloud.journal("passed")
-    assert State.DONE not in cloud.states(ids)
+    assert len(cloud.journal("passed")) == 3, worker.log
+    assert len(cloud.journal("gated")) == 3 + len(begun), "what the process had begun was begun again, once"
+    assert sum(cloud.record(each).attempt == 2 for each in ids) == len(begun)
 
 
 def test_a_function_that_times_out_fails_its_batch_and_an_attempt_is_used_up(cloud: Cloud, shop: Any) -> None:
@@ -112,11 +119,22 @@ def test_a_message_twice_in_one_event_is_run_once(cloud: Cloud, shop: Any) -> No
 
 
 def test_a_copy_of_what_runs_elsewhere_stays(cloud: Cloud, shop: Any, tmp_path: Path) -> None:
-    shop.tasks.send_blocking(shop.note, "n")
+    gate = tmp_path / "gate"
+    shop.tasks.send_blocking(shop.gated, str(gate))
     [message] = cloud.place.sqs.client.receive_message(QueueUrl=cloud.place.urls["default"])["Messages"]
-    event = sqs_event(message["Body"], message["Body"], queue=f"{cloud.place.name}-default")
+    event = sqs_event(message["Body"], queue=f"{cloud.place.name}-default")
+    copy = sqs_event(message["Body"], queue=f"{cloud.place.name}-default")
+    copy["Records"][0]["messageId"] = "00000000-0000-4000-8000-00000000c09e"
+    worker = cloud.function(timeout_s=300)
 
-    answer = cloud.function().invoke(event)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(worker.invoke, event)
+        try:
+            until(lambda: cloud.journal("gated"), "the gated task runs")
+            assert failed(worker.invoke(copy)) == [copy["Records"][0]["messageId"]], worker.log
+        finally:
+            gate.touch()
+        assert failed(first.result()) == []
 
-    assert len(cloud.journal("note")) == 1
-    assert len(failed(answer)) <= 1
+    assert failed(worker.invoke(copy)) == [], "it has ended: Lambda may delete the copy"
+    assert len(cloud.journal("gated")) == len(cloud.journal("passed")) == 1
