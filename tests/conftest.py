@@ -15,8 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.aws import servers
+
+settings.register_profile("patient", deadline=None)  # a busy machine makes nothing wrong
+settings.load_profile("patient")
 
 OWNED = pytest.StashKey[Path]()
 """The folder of the run's local servers."""
