@@ -22,6 +22,7 @@ from twolane.cli.finding import find_settings, find_tasks, opened_stores
 from twolane.cli.matching import Filters, described
 from twolane.cli.options import App, AppDir, AsJson, Yes, spread
 from twolane.cli.screen import line, when
+from twolane.cli.swept import sweep
 from twolane.contracts.outbox import Act
 from twolane.contracts.queue import Discard, Redrive
 from twolane.engine.batcher import Batcher
@@ -83,7 +84,7 @@ def redrive(chosen: Chosen, args: Args = None, edit: Edit = False) -> None:
             question = "Send {} back to their queues?"
             done = _all_matching(stores, which, "redrive", question, _redriven(stores), yes=chosen.yes)
         else:
-            letter = find_letter(stores.records, chosen.id)
+            letter = _letter(stores, chosen.id)
             done = _redrive_one(stores, letter, args, chosen.app, chosen.app_dir, edit=edit)
     _tell("redriven", "sent back", done, as_json=chosen.as_json)
 
@@ -96,7 +97,7 @@ def discard(chosen: Chosen) -> None:
         if chosen.id is None:
             done = _all_matching(stores, which, "discard", "Delete {} for good?", Discard, yes=chosen.yes)
         else:
-            record = find_letter(stores.records, chosen.id).record
+            record = _letter(stores, chosen.id).record
             _confirm(
                 f"Delete {record.task or 'an unreadable message'}, sent {when(record.sent_at)}, for good?",
                 yes=chosen.yes,
@@ -128,6 +129,13 @@ def _which(chosen: Chosen, *, edits: int = 0) -> Matching:
             "say an ID (perhaps with --args or --edit), or --all-matching (perhaps with --task and the like)"
         )
     return which
+
+
+def _letter(stores: Stores, message_id: str) -> DeadLetter:
+    """The dead letter, also one that only SQS knows of yet; where there is none the command ends."""
+    if stores.records.dead_letter(message_id) is None:
+        sweep(stores)
+    return find_letter(stores.records, message_id)
 
 
 def _redrive_one(
@@ -163,6 +171,7 @@ def _all_matching(
     yes: bool,
 ) -> Done:
     """Do it to those that match now; what dies meanwhile is not among them."""
+    sweep(stores)
     ids = stores.records.dead_ids(which)
     if not ids:
         return Done()

@@ -302,11 +302,13 @@ class Redrive(Entry[State | None]):
         id: the message's id.
         body: another body, with edited arguments; None: the same.
         digest: the other body's digest.
+        group: the other arguments' group; None: the one it was sent with.
     """
 
     id: str
     body: str | None = None
     digest: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from twolane.contracts.queue import Redrive
-from twolane.engine.task import Task
+from twolane.engine.task import Task, filled
 from twolane.values.blob import Blob
 from twolane.values.errors import ArgumentsRefused, EnvelopeError
 from twolane.values.message import decode, encode
@@ -37,7 +37,7 @@ def redrive(letter: DeadLetter, now: float) -> Redrive:
 
 
 def redrive_edited(letter: DeadLetter, task: Task[Any, Any, Any], values: Mapping[str, Any]) -> Redrive:
-    """Send a dead letter back with other arguments. Its checkpoint is forgotten.
+    """Send a dead letter back with other arguments, in their group. Its checkpoint is forgotten.
 
     Args:
         letter: the dead letter.
@@ -60,5 +60,6 @@ def redrive_edited(letter: DeadLetter, task: Task[Any, Any, Any], values: Mappin
             raise ArgumentsRefused(
                 f"message {letter.record.id} holds no blob {blob.ref.key!r}: only its own bytes can be named"
             )
+    group = filled(task.group_by, fit)
     edited = replace(message, args=json.loads(fit), args_blob=None, expires_at=None, continuation=None)
-    return Redrive(letter.record.id, encode(edited))
+    return Redrive(letter.record.id, encode(edited), group=group)

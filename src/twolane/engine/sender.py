@@ -16,7 +16,7 @@ from twolane.contracts.clock import Clock
 from twolane.contracts.queue import Outgoing, Send, Sent
 from twolane.engine import trace
 from twolane.engine.batcher import Batcher
-from twolane.engine.task import Sendable, SendOptions, Task
+from twolane.engine.task import Sendable, SendOptions, Task, filled
 from twolane.engine.uploads import LateBlob
 from twolane.values.blob import Blob, BlobRef
 from twolane.values.errors import ArgumentsRefused, BlobError, BlobTooLarge, SendRefused, UploadRefused
@@ -177,8 +177,8 @@ class Sender:
             sent_at=self._clock.now(),
             delay_s=options.delay_s,
             max_attempts=task.policy.max_attempts,
-            unique_key=options.unique_key or _filled(task.unique_key, prepared),
-            group=_filled(task.group_by, prepared),
+            unique_key=options.unique_key or filled(task.unique_key, prepared.args),
+            group=filled(task.group_by, prepared.args),
             blobs=tuple([ref.key for ref in refs]),
             parent=prepared.parent,
             size_bytes=len(body) + sum([ref.size_bytes for ref in refs]),
@@ -226,11 +226,6 @@ def _digest(prepared: Prepared) -> str:
     for blob in prepared.blobs:
         args = args.replace(blob.ref.key, blob.ref.sha256)
     return hashlib.blake2b(f"{prepared.task.name} {args}".encode(), digest_size=16).hexdigest()
-
-
-def _filled(template: str | None, prepared: Prepared) -> str | None:
-    """A template over the arguments, filled with those of this send."""
-    return None if template is None else template.format(**json.loads(prepared.args))
 
 
 def _told(batch: Sequence[Prepared], sent: tuple[Sent, ...]) -> tuple[Sent, ...]:

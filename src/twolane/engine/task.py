@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -166,6 +167,11 @@ class TaskWithOptions(Sendable[P]):
     def __init__(self, task: Task[Any, P, Any], send_options: SendOptions) -> None:
         self.task = task
         self.send_options = send_options
+
+
+def filled(template: str | None, args: str) -> str | None:
+    """A template over the arguments' names, filled with these arguments, which are a JSON object."""
+    return None if template is None else template.format(**json.loads(args))
 
 
 class Registry:

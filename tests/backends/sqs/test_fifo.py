@@ -135,6 +135,19 @@ def test_a_dead_one_lets_its_group_go_on_and_comes_back_behind_it(house: House, 
     assert came == [a2, a3, a1]
 
 
+def test_one_that_comes_back_with_other_arguments_is_in_their_group(house: House) -> None:
+    a1, a2 = send(house, "a", "b")
+    [dead, waiting] = house.receive()
+    house.do(DeadLetterDelivery(dead.receipt, Reason.GAVE_UP, FAILURE))
+
+    assert house.do(Redrive(a1, "{}", group="b")) is State.WAITING
+
+    assert (dead.id, waiting.id) == (a1, a2)
+    assert house.receive() == ()  # behind the one of its new group that runs
+    house.do(AckDelivery(waiting.receipt))
+    assert ids(house) == [a1]
+
+
 def test_a_message_that_dies_twice_lies_there_twice(house: House, fifo: Place) -> None:
     [a1] = send(house, "a")
     for _ in range(2):

@@ -241,7 +241,10 @@ def redrive(row: Row, entry: q.Redrive, now: float) -> Turn:
     if entry.body is not None:
         fresh |= {"cursor": None, "done": None, "total": None, "progressed_at": None}
     digest = (entry.digest if entry.body is not None else None) or row.digest
-    back = row.but(record=fresh, digest=digest, receipt=None, waits_since=None, unsent=True, lapsed_at=None)
+    group = entry.group or row.group
+    back = row.but(
+        record=fresh, digest=digest, group=group, receipt=None, waits_since=None, unsent=True, lapsed_at=None
+    )
     return Turn(back, State.WAITING)
 
 
