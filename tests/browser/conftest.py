@@ -66,7 +66,7 @@ def visit(chromium: Any, site: Site) -> Iterator[Callable[..., Any]]:
         context = chromium.new_context(base_url=site.url, **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(100_000)  # ms; only what hangs takes so long
         # Whatever the policy of the page blocks, and whatever a script of it throws, is a failure.
         page.on("console", lambda said: page.said.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: page.said.append(str(error)))

@@ -102,7 +102,7 @@ def test_a_stream_that_was_refused_is_asked_for_again(visit: Visit, flights: Fli
 
     page.route("**/events", answer)
     upload(page, flights.path)
-    page.wait_for_selector(OVER, timeout=90_000)
+    page.wait_for_selector(OVER)
     assert len(refused) == 1
     assert page.locator("#rows").inner_text() == f"{flights.rows:,}"
 
