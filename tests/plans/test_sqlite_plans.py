@@ -69,6 +69,8 @@ def run_everything(house: House) -> None:
         ]
     )
     house.do(q.DeadLetterDelivery(house.receive(limit=1)[0].receipt, Reason.GAVE_UP, FAILURE))
+    house.send()
+    house.open().flush([q.AckDelivery(house.receive(limit=1)[0].receipt)])  # its begin is looked up
     house.receive(strangers=True)
     house.crash()
     house.register("w2")

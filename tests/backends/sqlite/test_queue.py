@@ -14,7 +14,17 @@ from typing import Any
 import pytest
 
 from tests.backends.sqlite.house import ROOT, SRC, House
-from twolane.contracts.queue import AckDelivery, Entry, Reap, Receive, Register, Send, Settled
+from twolane.backends.sqlite import sums
+from twolane.contracts.queue import (
+    AckDelivery,
+    Entry,
+    Reap,
+    Receive,
+    Register,
+    ReleaseDelivery,
+    Send,
+    Settled,
+)
 from twolane.values.errors import QueueError, SendRefused
 from twolane.values.record import State, WorkerInfo
 
@@ -206,3 +216,28 @@ def test_a_receive_of_nothing_writes_nothing(house: House) -> None:
     assert house.do(Receive("w", ("default",), None, 10, 60.0)) == ()
 
     assert Path(f"{house.path}-wal").read_bytes() == log
+
+
+@pytest.mark.parametrize("acked_by", ["who received it", "another process"])
+def test_an_attempt_is_counted_with_its_time_whoever_acks_it(house: House, acked_by: str) -> None:
+    for _ in range(2):
+        house.send()
+    taken = house.receive()
+    house.clock.advance(3)
+
+    queue = house.queue if acked_by == "who received it" else house.open()
+    for answer in queue.flush([AckDelivery(delivery.receipt) for delivery in taken]):
+        assert answer.held
+
+    [counted] = house.records.daily_sums(0)
+    assert (counted.task, counted.done, counted.run_s) == ("app:work", 2, pytest.approx(6.0))
+
+
+def test_deliveries_that_end_otherwise_are_not_remembered_for_ever(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sums, "_MOST_BEGUN", 5)
+    house.send()
+    for _ in range(20):
+        house.do(ReleaseDelivery(house.take().receipt))
+    assert len(house.queue._begun) <= 6

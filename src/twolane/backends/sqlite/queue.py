@@ -120,6 +120,7 @@ class SqliteQueue:
         self._notifier = Notifier(self.path)
         self._listener: Listener | None = None
         self._listening: list[Callable[[], None]] = []
+        self._begun: dict[str, tuple[str, float]] = {}
         self._forked = False
         abandon_after_fork(self)
         close_at_exit(self)
@@ -142,7 +143,12 @@ class SqliteQueue:
                 except QueueError as error:
                     return [_refusal(entry, error) for entry in entries]
                 tx = Transaction(
-                    connection, self._clock.now(), self._liveness, self._notifier, self.max_body_bytes
+                    connection,
+                    self._clock.now(),
+                    self._liveness,
+                    self._notifier,
+                    self.max_body_bytes,
+                    self._begun,
                 )
                 try:
                     answers = self._committed(tx, carry_out, counting=counting)

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from twolane.backends.sqlite.rows import checkpoint_of
+from twolane.backends.sqlite.sums import note_begun
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.backends.sqlite.transitions import bury
 from twolane.backends.sqlite.workers import listed_workers
@@ -135,7 +136,7 @@ def _claim(tx: Transaction, entry: Receive, rows: list[Any], *, alone: bool) -> 
             "picked": json.dumps([row[0] for row in rows]),
         },
     )
-    return tuple(
+    deliveries = tuple(
         [
             Delivery(
                 id=message_id,
@@ -157,6 +158,8 @@ def _claim(tx: Transaction, entry: Receive, rows: list[Any], *, alone: bool) -> 
             ) in rows
         ]
     )  # fmt: skip
+    note_begun(tx, deliveries)
+    return deliveries
 
 
 @lru_cache(maxsize=64)

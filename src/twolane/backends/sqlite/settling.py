@@ -36,7 +36,7 @@ def ack(tx: Transaction, entry: AckDelivery) -> Settled:
     )
     if cursor.rowcount == 0:
         return _STALE
-    sums.note_done(tx, [seq_of(entry.receipt)])
+    sums.note_done(tx, [entry.receipt])
     store(tx, entry.sends)
     return _HELD
 
@@ -58,7 +58,7 @@ def ack_all(tx: Transaction, entries: Sequence[AckDelivery]) -> list[Settled]:
     )
     if acked.rowcount < len(entries):
         raise LookupError("a receipt is stale")
-    sums.note_done(tx, seqs)
+    sums.note_done(tx, receipts)
     for entry, seq in zip(entries, seqs, strict=True):
         if entry.result is not None:
             tx.connection.execute(

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from twolane.contracts.queue import Outgoing
+from twolane.contracts.queue import Delivery, Outgoing
 from twolane.values.record import DAY_S, SUMS_KEPT_DAYS, DailySum
 
 if TYPE_CHECKING:
     from twolane.backends.sqlite.transaction import Transaction
+
+_MOST_BEGUN = 10_000
+"""How many deliveries of this process are remembered: far more than run at a time."""
 
 
 @dataclass(slots=True)
@@ -41,7 +44,7 @@ _ADD = """
 """
 _RAN = """
     SELECT task, count(*), sum(max(0, ? - coalesce(started_at, ?))) FROM messages
-    WHERE seq IN (SELECT value FROM json_each(?)) GROUP BY task
+    WHERE seq IN (SELECT CAST(value AS INTEGER) FROM json_each(?)) GROUP BY task
 """
 SINCE = """
     SELECT task, day, sent, sent_bytes, done, failed, dead, run_s FROM daily_sums WHERE day >= ? ORDER BY day, task
@@ -57,12 +60,31 @@ def note_sent(tx: Transaction, messages: Iterable[Outgoing]) -> None:
         noted.sent_bytes += sum(sizes)
 
 
-def note_done(tx: Transaction, seqs: Sequence[int]) -> None:
-    """The attempts of these messages succeeded."""
-    for task, done, run_s in tx.connection.execute(_RAN, (tx.now, tx.now, json.dumps(seqs))):
+def note_begun(tx: Transaction, deliveries: Iterable[Delivery]) -> None:
+    """These deliveries are handed out: what their ends need to know is remembered here, and costs no look-up then."""
+    if len(tx.begun) > _MOST_BEGUN:
+        tx.begun.clear()  # of deliveries that ended otherwise, or are another process's by now
+    for delivery in deliveries:
+        tx.begun[delivery.receipt] = (delivery.task, delivery.received_at)
+
+
+def note_done(tx: Transaction, receipts: Iterable[str]) -> None:
+    """The attempts of these deliveries succeeded."""
+    unknown: list[str] = []
+    for receipt in receipts:
+        begun = tx.begun.pop(receipt, None)
+        if begun is None:
+            unknown.append(receipt)
+            continue
+        task, started_at = begun
         noted = _of(tx, task)
-        noted.done += done
-        noted.run_s += run_s
+        noted.done += 1
+        noted.run_s += max(0.0, tx.now - started_at)
+    if unknown:  # handed out by another process, or by this one before something was carried out twice
+        for task, done, run_s in tx.connection.execute(_RAN, (tx.now, tx.now, json.dumps(unknown))):
+            noted = _of(tx, task)
+            noted.done += done
+            noted.run_s += run_s
 
 
 def note_failed(tx: Transaction, seq: int, run_s: float) -> None:

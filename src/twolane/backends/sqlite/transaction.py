@@ -23,6 +23,7 @@ class Transaction:
         max_body_bytes: the limit of a body.
         made_visible: a message may have become visible: listeners are told after the commit.
         after_commit: called when the commit stands, still under the write lock.
+        begun: by receipt, the task and the begin of deliveries that this process handed out: a memory, not the truth.
         sums: by task, what is to be added to the daily sums and failure rates at the end.
     """
 
@@ -31,6 +32,7 @@ class Transaction:
     liveness: Liveness
     notifier: Notifier
     max_body_bytes: int
+    begun: dict[str, tuple[str, float]]
     made_visible: bool = False
     after_commit: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
     sums: dict[str, Sum] = field(default_factory=dict[str, Sum])
