@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+import asyncio
+from typing import cast
 
 import pytest
 
 from tests.clock import FakeClock
-from twolane.engine.limits import Limits
-from twolane.engine.run import Surroundings
-from twolane.engine.task import Registry
-from twolane.engine.worker import Worker
-from twolane.values.record import WorkerInfo
+from twolane.contracts.queue import Queue
+from twolane.engine.rest import Rest
 
 NOW = FakeClock().now()
 LOOKED_AT = NOW - 0.1
@@ -38,8 +36,19 @@ class Waiting:
     ],
 )
 def test_a_worker_rests_until_something_becomes_visible(at: float | None, pause_s: float) -> None:
-    nothing = cast("Any", None)
-    info = WorkerInfo("w", 1, "process", ("default",), (), 10, NOW)
-    around = Surroundings(Registry(), nothing, nothing, FakeClock(), nothing)
-    worker = Worker(info, cast("Any", Waiting(at)), around, limits=Limits(), upkeep=nothing, on_stuck=nothing)
-    assert worker._pause_s(LOOKED_AT) == pytest.approx(pause_s, abs=1e-6)
+    rest = Rest(cast("Queue", Waiting(at)), ("default",), FakeClock(), 1.0)
+    assert rest.pause_s(LOOKED_AT) == pytest.approx(pause_s, abs=1e-6)
+
+
+def test_a_rest_is_reckoned_anew_when_something_has_changed() -> None:
+    waiting = Waiting(NOW + 3600.0)
+    rest = Rest(cast("Queue", waiting), ("default",), FakeClock(), 3600.0)
+
+    async def main() -> None:
+        resting = asyncio.create_task(rest.take(LOOKED_AT))
+        await asyncio.sleep(0)
+        waiting.at = NOW + 0.01
+        rest.look_again()
+        await asyncio.wait_for(resting, 30)
+
+    asyncio.run(main())

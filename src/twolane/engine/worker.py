@@ -30,6 +30,7 @@ from twolane.engine.hand import aside
 from twolane.engine.hold import Hold
 from twolane.engine.keeper import LeaseKeeper
 from twolane.engine.limits import Limits
+from twolane.engine.rest import Rest
 from twolane.engine.run import Ran, Surroundings
 from twolane.engine.slots import Slots
 from twolane.engine.upkeep import Upkeep
@@ -81,6 +82,7 @@ class Worker:
         self._holds: dict[str, Hold] = {}
         self._deliveries: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._rest = Rest(queue, info.queues, around.clock, limits.poll_s)
         self._hurry = asyncio.Event()
         self._suspects_since: float | None = None
         self._flush_thread = 0
@@ -181,18 +183,7 @@ class Worker:
             except Exception:
                 log.exception("a poll failed; tried again in %g s", self._limits.poll_s)
             ticks += 1
-            await asyncio.sleep(self._pause_s(looked_at))
-
-    def _pause_s(self, looked_at: float) -> float:
-        """Until the next poll, or until the next waiting message becomes visible if that is sooner.
-
-        What was visible when this worker looked and still waits is not for it, or its slots are full: a
-        slot that becomes free receives by itself.
-        """
-        at = self._queue.next_visible_at(self.info.queues, looked_at)
-        if at is None:
-            return self._limits.poll_s
-        return min(self._limits.poll_s, max(0.0, at - self._around.clock.now()))
+            await self._rest.take(looked_at)
 
     def _note(self, reaped: Reaped) -> None:
         for dead in reaped.dead_workers:
@@ -292,6 +283,8 @@ class Worker:
             running = self._loop.create_task(self._deliver(hold))
             self._deliveries.add(running)
             running.add_done_callback(self._deliveries.discard)
+        if not answer:
+            self._rest.look_again()
         if len(answer) == reserved or self._look_again:
             self._look_again = False
             self._receive()

@@ -12,6 +12,8 @@ MAX_PAUSE_S = 11 * 3600.0
 MAX_CRASHES = 100
 """So many deliveries of one message may end with their process, whatever progress they made."""
 
+SOON_S = 1.0
+"""What becomes visible before a worker polls by itself is told to workers when it is stored, in seconds."""
 UNKNOWN_TASK_PAUSE_S = 30.0
 """How long a message that this worker does not understand waits before it is tried again."""
 

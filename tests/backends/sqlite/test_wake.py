@@ -42,6 +42,19 @@ def test_it_hears_nothing_of_what_is_delayed(house: House) -> None:
     assert not heard.wait(0.05)
 
 
+def test_it_hears_of_what_becomes_visible_before_it_would_poll(house: House) -> None:
+    heard, _ = heard_by(house)
+    house.send(delay_s=0.5)
+    assert heard.wait(10)
+    house.send()
+    taken = house.take()
+    heard.clear()
+
+    house.do(RetryDelivery(taken.receipt, 0.5, FAILURE))
+
+    assert heard.wait(10)
+
+
 LISTEN = """
 import os, sys, threading
 from pathlib import Path

@@ -21,7 +21,7 @@ class Transaction:
         liveness: the lock files of workers.
         notifier: the sockets of workers.
         max_body_bytes: the limit of a body.
-        made_visible: a message may have become visible: listeners are told after the commit.
+        made_visible: a message may have become visible, or will within SOON_S: listeners are told after the commit.
         after_commit: called when the commit stands, still under the write lock.
         begun: by receipt, the task and the begin of deliveries that this process handed out: a memory, not the truth.
         sums: by task, what is to be added to the daily sums and failure rates at the end.

@@ -9,6 +9,7 @@ from twolane.backends.sqlite import sums
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.values.fingerprint import fingerprint, headline
 from twolane.values.outcome import Failure, Reason
+from twolane.values.policy import SOON_S
 
 _MAX_DIGITS = 18  # of what surely fits a row number
 
@@ -43,7 +44,7 @@ def give_back(
         _GIVE_BACK,
         {"seq": seq, "now": tx.now, "visible_at": visible_at, "charge": charge, "suspect": suspect},
     )
-    if visible_at <= tx.now:
+    if visible_at < tx.now + SOON_S:
         tx.made_visible = True
 
 
