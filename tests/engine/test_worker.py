@@ -66,11 +66,12 @@ class TestSlots:
     def test_sync_tasks_are_received_only_where_a_thread_is_free(
         self, tasks: Tasks, work: Any, running: Running
     ) -> None:
-        go = threading.Event()
+        go, in_thread = threading.Event(), threading.Semaphore(0)
 
         @tasks.task(if_lost="alert")
         def sync_one() -> None:
             with running:
+                in_thread.release()
                 go.wait(WAIT_S)
 
         @tasks.task(if_lost="alert")
@@ -80,7 +81,8 @@ class TestSlots:
             async with work(slots=10, sync_threads=2) as worker:
                 for _ in range(6):
                     await worker.send(sync_one)
-                await worker.steps.until("call", 2)
+                for _ in range(2):  # a step is told before the thread has begun
+                    assert await asyncio.to_thread(in_thread.acquire, timeout=WAIT_S)
                 for _ in range(3):
                     await worker.send(async_one)
                 await worker.steps.until("settled", 3)

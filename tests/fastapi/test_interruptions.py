@@ -149,8 +149,13 @@ class TestTimeOuts:
             return "too late"
 
         async def main() -> None:
-            hold = await room.receive(room.task(endless, timeout_s=0.01))
-            ran = await run(hold, room.house.runtime.surroundings(room.threads, room.side))
+            hold = await room.receive(room.task(endless))
+            running = asyncio.ensure_future(
+                run(hold, room.house.runtime.surroundings(room.threads, room.side))
+            )
+            assert await asyncio.to_thread(room.began.wait, WAIT_S)
+            hold.interrupt("timed_out")  # a time-out that is short may pass before the thread has begun
+            ran = await running
             assert isinstance(ran.outcome, did.TimedOut)
             assert ran.stuck
             assert room.threads.stuck == 1
