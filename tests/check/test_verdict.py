@@ -153,3 +153,99 @@ def test_adding_to_what_a_plugin_keeps_is_not_harmless(tmp_path: Path) -> None:
         "@app.post('/')\ndef f(b: BackgroundTasks):\n    b.add_task(subscribe, 1)\n    return stored()\n"
     )
     assert [site.verdict for site in sites(tmp_path, text + handler)] == ["unsure"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # an attempt is no try-out
+        (
+            "async def _try_drop(n):\n"
+            "    async def later():\n"
+            "        await thelibrary.drop(n)\n"
+            "    asyncio.create_task(later())\n"
+            "@app.delete('/x/{n}')\n"
+            "async def drop(n: int):\n"
+            "    await _try_drop(n)\n"
+        ),
+        # "usage" in a name does not make a message to somebody a statistic
+        (
+            "def report_usage_reset(n):\n"
+            "    requests.post(CHAT, json={'reset': n})\n"
+            "def work(n):\n"
+            "    report_usage_reset(n)\n"
+            "@app.post('/x')\n"
+            "def f(n: int, bg: BackgroundTasks):\n"
+            "    bg.add_task(work, n)\n"
+        ),
+        # traces that are handed in are the thing itself
+        (
+            "def index_traces(n):\n"
+            "    thelibrary.bulk(n)\n"
+            "@app.post('/traces')\n"
+            "def f(n: int, bg: BackgroundTasks):\n"
+            "    store(n)\n"
+            "    bg.add_task(index_traces, n)\n"
+        ),
+        # a hook that only answers is there for another class to fill in
+        (
+            "class Vault:\n"
+            "    def dropped(self, n) -> bool:\n"
+            "        '''Optional hook.'''\n"
+            "        return True\n"
+            "def work(vault: Vault, n):\n"
+            "    if not vault.dropped(n):\n"
+            "        logger.warning('still there')\n"
+            "@app.post('/x')\n"
+            "def f(n: int, bg: BackgroundTasks):\n"
+            "    bg.add_task(work, Vault(), n)\n"
+        ),
+        # and so is a method that a class below has too
+        (
+            "class Vault:\n"
+            "    def dropped(self, n):\n"
+            "        logger.info('dropped %s', n)\n"
+            "class FarVault(Vault):\n"
+            "    def dropped(self, n):\n"
+            "        thelibrary.drop(n)\n"
+            "def work(vault: Vault, n):\n"
+            "    vault.dropped(n)\n"
+            "@app.post('/x')\n"
+            "def f(n: int, bg: BackgroundTasks):\n"
+            "    bg.add_task(work, Vault(), n)\n"
+        ),
+        # a list of the module's is not the function's own
+        (
+            "WAITING = make_list()\n"
+            "def work(n):\n"
+            "    WAITING.append(n)\n"
+            "    logger.info('waiting')\n"
+            "@app.post('/x')\n"
+            "def f(n: int, bg: BackgroundTasks):\n"
+            "    bg.add_task(work, n)\n"
+        ),
+    ],
+    ids=["attempt", "usage", "handed in", "hook", "overridden", "list of the module"],
+)
+def test_what_only_sounds_harmless_is_not_proven(tmp_path: Path, body: str) -> None:
+    (site,) = sites(tmp_path, body)
+    assert site.verdict in ("unsure", "queue")
+
+
+def test_a_last_used_time_is_a_trace(tmp_path: Path) -> None:
+    body = "def touch_last_used(n):\n    db.add(Touch(n))\n    db.commit()\n"
+    assert verdict(tmp_path, body, "touch_last_used, 1") == "background"
+
+
+def test_what_a_program_says_is_no_start_of_one(tmp_path: Path) -> None:
+    body = (
+        "class Core:\n"
+        "    def __init__(self):\n"
+        "        self.process = subprocess.Popen(['core'])\n"
+        "    def follow(self):\n"
+        "        print(self.process.stdout.readline())\n"
+        "core = Core()\n"
+    )
+    (site,) = sites(tmp_path, body + HANDLER.format(callee="core.follow"))
+    assert site.verdict == "unsure"
+    assert "TL112" not in {each.code for each in site.evidence}

@@ -24,6 +24,8 @@ from twolane.check.words import dotted
 DEEPEST = 3
 """Calls that are followed, one inside the other: a fourth step finds 3 % more."""
 MOST_BODIES = 60
+MOST_OVERRIDES = 20
+"""Files that are looked through for a method that takes another's place."""
 _BY_NAME = frozenset(["TL203", "TL204", "TL206", "TL210"])
 """Rules that take a function of the tree at its word: nothing in a cache's own code says that it is one."""
 _GENERAL = frozenset("run start main handle process execute call update send delete close open stop".split())  # noqa: SIM905
@@ -166,11 +168,12 @@ class Gatherer:
                 return
             if self._claimed(call, found, only=_BY_NAME) or sends_mail(call):
                 return
-            if _is_abstract(inside):
+            if self._is_open(inside):
                 reason = f"which code this is depends on the object: {shown(call.func)}"
                 found.unknown.append(Evidence(call.module.rel, call.line, "TL000", reason))
-                self._claimed(call, found)
-                return
+                if _is_abstract(inside):
+                    self._claimed(call, found)
+                    return
             if depth < DEEPEST:
                 yield inside
                 yield from call.argument_refs()
@@ -178,6 +181,23 @@ class Gatherer:
         self._claim(call, depth, found)
         if depth < DEEPEST and call.outside:
             yield from call.argument_refs()
+
+    def _is_open(self, func: Func) -> bool:
+        """Whether other code may run in its place: it is abstract, or a class below its own has it too."""
+        if _is_abstract(func):
+            return True
+        tree = self.names.tree
+        paths = set(tree.defining(func.name))
+        if func.owner is None or func.name.startswith("__") or len(paths) > MOST_OVERRIDES:
+            return False
+        base = func.owner.node.name
+        return any(
+            dotted(each).rpartition(".")[2] == base
+            for path in paths
+            for unit in tree.named(tree.modules[path], func.name)
+            if unit.classes
+            for each in unit.classes[-1].bases
+        )
 
     def _claim(self, call: Call, depth: int, found: Gathered) -> None:
         if sends_mail(call) or self._claimed(call, found):
@@ -202,13 +222,19 @@ class Gatherer:
 
 
 def _is_abstract(func: Func) -> bool:
-    """Whether another class has the code: an abstract method, or one that only raises NotImplementedError."""
+    """Whether another class has the code: an abstract method, one that only raises, or a hook that only answers."""
     if isinstance(func.node, ast.Lambda) or func.owner is None:
         return False
     if any(dotted(each).endswith("abstractmethod") for each in func.node.decorator_list):
         return True
     body = [e for e in func.node.body if not (isinstance(e, ast.Expr) and isinstance(e.value, ast.Constant))]
-    return all(isinstance(each, (ast.Pass, ast.Raise)) for each in body)
+    return all(isinstance(each, (ast.Pass, ast.Raise)) or _answers(each) for each in body)
+
+
+def _answers(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Return) and (
+        statement.value is None or isinstance(statement.value, ast.Constant)
+    )
 
 
 def _is_within(inner: Func, outer: Func) -> bool:

@@ -233,6 +233,7 @@ _READS = frozenset(
 )
 _RUNS_SQL = frozenset(["execute", "exec", "run", "raw"])
 _READING_SQL = ("select", "with", "show", "explain", "pragma", "match")
+_CHANGES = frozenset("add remove insert append appendleft".split())  # noqa: SIM905
 _RISKY_ON_STORES = frozenset("add remove append insert replace extend encode extract".split())  # noqa: SIM905
 
 
@@ -252,10 +253,15 @@ def is_neutral(call: Call) -> bool:
     if call.name == "query" and _is_text(call):
         return _reads_rows(call)
     if isinstance(call.func, ast.Attribute):
-        if call.verb in ("add", "remove", "insert") and not isinstance(call.func.value, ast.Name):
-            return False  # `plugin.instance.add(...)`: no list of this function
+        if call.verb in _CHANGES and not _is_own(call.func.value, call):
+            return False  # `plugin.instance.add(...)`, `WAITING.append(...)`: no list of this function
         return call.verb in _READS or call.name in _READS or call.name.startswith("__")
     return call.verb in _READS and call.verb not in _RISKY_ON_STORES
+
+
+def _is_own(node: ast.expr, call: Call) -> bool:
+    """Whether what is changed was made in this function, or in one around it."""
+    return isinstance(node, ast.Name) and any(node.id in each.bindings for each in call.scope.functions())
 
 
 def _is_text(call: Call) -> bool:

@@ -72,8 +72,24 @@ _NOT = frozenset(
 )
 
 
+_LAST = frozenset(["used", "seen", "active", "accessed", "visited"])
+
+
 def _is_book(name: tuple[str, ...]) -> bool:
-    return bool(name[:1]) and name[0] in _KEEPS and bool(set(name) & _BOOKS) and not set(name[1:]) & _NOT
+    if not name or name[0] not in _KEEPS:
+        return False
+    if "last" in name and set(name) & _LAST:
+        return True
+    return bool(set(name) & _BOOKS) and not set(name[1:]) & _NOT
+
+
+def _is_handed_in(view: SiteView, name: tuple[str, ...]) -> bool:
+    """What is posted to `/traces` are somebody's traces: the thing itself, and no trace of it."""
+    books = {each.rstrip("s") for each in name if each in _BOOKS}
+    return any(
+        route.methods - {"GET", "HEAD"} and books & {each.rstrip("s") for each in words(route.path)}
+        for route, _ in view.routes
+    )
 
 
 def _keeps(call: Call) -> str | None:
@@ -86,7 +102,11 @@ def _named(view: SiteView) -> Iterator[Hit]:
     name = view.root.func.name if view.root is not None else view.site.called.rpartition(".")[2]
     parts = words(name)
     removes = bool(_REMOVES & set(parts[:2]))  # rows that somebody asked to be rid of are no trace of that
-    if not removes and (_is_book(parts) or {"steps", "trace", "traces"} & set(parts)):
+    if (
+        not removes
+        and not _is_handed_in(view, parts)
+        and (_is_book(parts) or {"steps", "trace", "traces"} & set(parts))
+    ):
         yield Hit(view.site.line, f"keeps a log or a trace, by its name: {name}")
 
 
@@ -97,7 +117,8 @@ RULE = Rule(
     weight=3,
     reason=(
         "A trace for debugging, a list of visits, a last-seen time: a gap in it is found by nobody. An audit trail that a "
-        "law asks for is another thing, and is not taken for one of these."
+        "law asks for is another thing, and is not taken for one of these, nor is what a request hands in: what is posted "
+        "to `/traces` are somebody's traces."
     ),
     bad="""
 def save_order(order: dict) -> None:

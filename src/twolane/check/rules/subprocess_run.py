@@ -11,8 +11,14 @@ _RUNS = (
 )  # fmt: skip
 
 
+_NO_START = frozenset(
+    ["from_env", "DockerClient", "SSHClient", "poll", "read", "readline", "readlines", "close", "fileno"]
+)
+"""These reach a program, or read what one says; it was started elsewhere."""
+
+
 def _runs(call: Call) -> str | None:
-    if call.outside.startswith(_RUNS) and call.name not in ("from_env", "DockerClient", "SSHClient"):
+    if call.outside.startswith(_RUNS) and call.name not in _NO_START:
         return f"runs another program: {shown(call.node)}"
     return None
 

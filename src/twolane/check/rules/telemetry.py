@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from twolane.check.body import Call
+from twolane.check.refs import Func
 from twolane.check.rule import Hit, Rule, SiteView, shown
 from twolane.check.words import dotted, words
 
@@ -35,6 +36,8 @@ _COUNTS = frozenset(
 _COUNTERS = frozenset(
     ["telemetry", "analytics", "metric", "metrics", "statistics", "posthog", "mixpanel", "statsd"]
 )
+_AMBIGUOUS = frozenset(["usage", "segment", "tracking", "heartbeat", "stats"])
+"""`report_usage_reset` tells somebody something; a function of the tree with such a name is read, not believed."""
 _CAPTURES = frozenset(
     [
         "track",
@@ -60,7 +63,8 @@ _CAPTURES = frozenset(
 def _counts(call: Call) -> str | None:
     if call.makes:
         return None
-    if (call.words | call.receiver) & _COUNTS and call.verb in _CAPTURES:
+    counts = _COUNTS - _AMBIGUOUS if isinstance(call.ref, Func) else _COUNTS
+    if (call.words | call.receiver) & counts and call.verb in _CAPTURES:
         return f"counts something: {shown(call.node)}"
     if call.name in ("track_event", "capture_event", "track_usage", "record_metric", "log_event"):
         return f"counts something: {shown(call.node)}"

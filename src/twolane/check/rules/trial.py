@@ -7,14 +7,22 @@ from collections.abc import Iterator
 from twolane.check.rule import Hit, Rule, SiteView
 from twolane.check.words import words
 
-_TRIES = frozenset(["test", "ping", "try"])
+_PATHS = frozenset(["test", "ping", "try"])
+_HANDLERS = frozenset(["test", "ping"])
+"""Not `try`: in the name of a function it says that an error is caught, and nothing of who asked for it."""
 
 
 def _tries(view: SiteView) -> Iterator[Hit]:
-    names = [] if view.site.func is None else [view.site.func.name]
-    names += [route.path.rpartition("/")[2] for route, _ in view.routes]
-    if any(words(name)[:1] and words(name)[0] in _TRIES for name in names):
-        yield Hit(view.site.line, f"somebody tries it out and watches whether it arrives ({names[0]})")
+    for route, _ in view.routes:
+        path = route.path.rpartition("/")[2]
+        if words(path)[:1] and words(path)[0] in _PATHS:
+            yield Hit(view.site.line, f"somebody tries it out and watches whether it arrives ({route.path})")
+            return
+        if words(route.func.name)[:1] and words(route.func.name)[0] in _HANDLERS:
+            yield Hit(
+                view.site.line, f"somebody tries it out and watches whether it arrives ({route.func.name})"
+            )
+            return
 
 
 RULE = Rule(
