@@ -109,6 +109,11 @@ class Report:
         return not self.breaking and not self.all_findings
 
     @property
+    def read(self) -> str:
+        """What was read, for a person: files, lines, and where."""
+        return f"{_counted(self.files, 'file')}, {_counted(self.lines, 'line')} of {self.root}"
+
+    @property
     def headline(self) -> str:
         """The sentence that says it all."""
         if not self.uses_fastapi:
@@ -120,4 +125,4 @@ class Report:
 
 
 def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -29,7 +29,7 @@ def write(report: Report) -> str:
     """The report as one HTML page."""
     parts = [
         f"<h1>{escape(report.headline)}</h1>",
-        f"<p>{_QUESTION} <span class='quiet'>{report.files:,} files, {report.lines:,} lines of {escape(report.root)}.</span></p>",
+        f"<p>{_QUESTION} <span class='quiet'>{escape(report.read)}.</span></p>",
     ]
     for verdict, heading in _HEADINGS.items():
         sites = [site for site in report.sites if site.verdict == verdict]
