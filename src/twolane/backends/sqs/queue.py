@@ -151,9 +151,16 @@ class SqsQueue:
         self._outbox = Outbox(state, clock)
         self._rates = Rates(state, clock)
         self._acting = Acting(ledger, self._settling.carry_out, clock)
-        targets, watch = Targets(state, clock), Watch(state, self._outbox, clock)
         self._state_outage = Outage("the state store")
-        others: dict[type[q.Entry[Any]], Callable[[Any], Any]] = {
+        alone = self._carried_out_alone(Targets(state, clock), Watch(state, self._outbox, clock))
+        together = [(_MESSAGES, self._settling.carry_out), ((f.HandOut,), self._feed)]
+        self._flushing = Flushing(self._send, together, alone)
+
+    def _carried_out_alone(
+        self, targets: Targets, watch: Watch
+    ) -> dict[type[q.Entry[Any]], Callable[[Any], Any]]:
+        """The entries that are carried out one by one, with what does it."""
+        return {
             q.Receive: self._receive,
             f.PutBack: self._feeding.put_back,
             q.Register: lambda entry: self._workers.register(entry.worker),
@@ -169,8 +176,6 @@ class SqsQueue:
             w.Probe: self._probe,
             SweepQueues: lambda entry: self.sweep(entry.queues),
         }
-        together = [(_MESSAGES, self._settling.carry_out), ((f.HandOut,), self._feed)]
-        self._flushing = Flushing(self._send, together, others)
 
     def start(self) -> None:
         """Make the clients and see that the state store answers.
