@@ -168,6 +168,7 @@ class Sandbox:
         """AWS takes the sandbox away."""
         if self.lives and self.settings.shutdown_s:
             self._signal(signal.SIGCONT)
+            self._await_waiting()
             self._signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(self.settings.shutdown_s)
@@ -198,6 +199,16 @@ class Sandbox:
         with self._changed:
             self._changed.wait_for(lambda: self._over or self._asks or self._init_error is not None, within_s)
             return self._asks and not self._over
+
+    def _await_waiting(self) -> None:
+        """Until the main thread waits again, which alone hears signals.
+
+        While it is on its way back from SIGCONT the kernel gives the next signal to another thread. AWS freezes
+        otherwise, without signals.
+        """
+        stat, deadline = Path(f"/proc/{self.process.pid}/stat"), time.monotonic() + INIT_S
+        while stat.exists() and _state(stat.read_text()) != "S" and time.monotonic() < deadline:
+            time.sleep(0.002)  # a state of the kernel's, which no event of ours announces
 
     def _watch(self) -> None:
         self.process.wait()
@@ -313,6 +324,11 @@ class _Routes(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Nobody reads it."""
+
+
+def _state(stat: str) -> str:
+    """The state of a process, of its line in /proc: S sleeps, T is stopped, R runs."""
+    return stat.rpartition(")")[2].split()[0]
 
 
 def _error_type(payload: bytes, header: str | None) -> str:
