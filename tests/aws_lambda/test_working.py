@@ -84,7 +84,7 @@ def test_a_log_line_is_json_with_the_request_and_the_delivery(cloud: Cloud, shop
 
 
 def test_the_lifespan_ends_where_lambda_says_that_it_takes_the_sandbox_away(cloud: Cloud, shop: Any) -> None:
-    worker = cloud.function(shutdown_s=20.0)
+    worker = cloud.function(shutdown_s=5.0)
     source = cloud.feed(worker)
     shop.tasks.send_blocking(shop.note, "n")
     source.until(lambda: source.invocations)
