@@ -17,8 +17,8 @@ APP = ROOT / "examples" / "flights" / "app"
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the wheel would install."""
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built of this tree."""
     if importlib.util.find_spec("hatchling") is None:
         if os.environ.get("CI") == "true":
             pytest.fail("hatchling is missing")
@@ -26,10 +26,16 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture
+def installed(wheel: Path, tmp_path: Path) -> Path:
+    """A folder with what the wheel would install."""
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder / "site")
-    return folder / "site"
+        archive.extractall(tmp_path / "site")
+    return tmp_path / "site"
 
 
 def test_each_file_of_the_example_is_there(installed: Path) -> None:
