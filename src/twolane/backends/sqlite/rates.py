@@ -10,11 +10,7 @@ import sqlite3
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.values.snapshot import BUCKET_S, DAY_BUCKETS, RECENT_BUCKETS, Tally
 
-_TALLIES = """
-    SELECT task, sum(done * (bucket >= :recent)), sum(failed * (bucket >= :recent)),
-        sum(done * (bucket < :recent)), sum(failed * (bucket < :recent))
-    FROM rates WHERE bucket BETWEEN :first AND :last GROUP BY task
-"""
+_SUMS = "SELECT task, sum(done), sum(failed) FROM rates WHERE bucket BETWEEN ? AND ? GROUP BY task"
 _ADD = """
     INSERT INTO rates (bucket, task, done, failed) VALUES (?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET done = done + excluded.done, failed = failed + excluded.failed
@@ -40,13 +36,32 @@ def forget_old(tx: Transaction) -> None:
     tx.connection.execute("DELETE FROM rates WHERE bucket > ?", (last,))
 
 
-def tallies(connection: sqlite3.Connection, now: float) -> dict[str, Tally]:
-    """How the attempts of each task ended: now, and in the day before."""
-    last = _bucket(now)
-    rows = connection.execute(
-        _TALLIES, {"first": _first(last), "recent": last - RECENT_BUCKETS, "last": last}
-    )
-    return {task: Tally(*counts) for task, *counts in rows}
+class Rates:
+    """How the attempts of each task ended, read again and again.
+
+    What ended before "now" begins does not change while the piece of time lasts, and it is a row for each task
+    and piece of a day: it is summed once a piece, and each other look reads only what is "now".
+    """
+
+    def __init__(self) -> None:
+        self._before: tuple[int, dict[str, tuple[int, int]]] | None = None
+
+    def tallies(self, connection: sqlite3.Connection, now: float) -> dict[str, Tally]:
+        """How the attempts of each task ended: now, and in the day before."""
+        last = _bucket(now)
+        recent = last - RECENT_BUCKETS
+        kept = self._before
+        if kept is None or kept[0] != last:
+            self._before = kept = last, _sums(connection, _first(last), recent - 1)
+        before, lately = kept[1], _sums(connection, recent, last)
+        return {
+            task: Tally(*lately.get(task, (0, 0)), *before.get(task, (0, 0)))
+            for task in before.keys() | lately.keys()
+        }
+
+
+def _sums(connection: sqlite3.Connection, first: int, last: int) -> dict[str, tuple[int, int]]:
+    return {task: (done, failed) for task, done, failed in connection.execute(_SUMS, (first, last))}
 
 
 def _bucket(at: float) -> int:

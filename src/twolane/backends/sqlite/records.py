@@ -12,6 +12,7 @@ from pathlib import Path
 
 from twolane.backends.sqlite import alerts, finding, rows, sums
 from twolane.backends.sqlite.liveness import Liveness
+from twolane.backends.sqlite.rates import Rates
 from twolane.backends.sqlite.readers import Readers
 from twolane.backends.sqlite.receiving import WAITING_NAMES
 from twolane.backends.sqlite.watching import snapshot, watch_state
@@ -54,6 +55,7 @@ class SqliteRecords:
         self._readers = Readers(database)
         self._liveness = Liveness(database)
         self._clock = clock
+        self._rates = Rates()
 
     def get(self, message_id: str) -> Record | None:
         """The record of one message."""
@@ -113,7 +115,9 @@ class SqliteRecords:
 
     def snapshot(self) -> Snapshot:
         """What the watch looks at; a constant number of statements, however many messages."""
-        return self._readers.read(lambda connection: snapshot(connection, self._clock.now(), self._liveness))
+        return self._readers.read(
+            lambda connection: snapshot(connection, self._clock.now(), self._liveness, self._rates)
+        )
 
     def watch_state(self) -> WatchState:
         """What the watch knows."""

@@ -1,7 +1,7 @@
 """The watch's side of the queue: `LeadWatch`, `ObserveConditions`, `Probe`, and what the watch looks at.
 
 Every look is a constant number of statements, and none of them scans: neither what waits nor what is
-finished is read, only counters, the ends of indexes, and a row a task name.
+finished is read, only counters, the ends of indexes, and some rows a task name.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from twolane.backends.sqlite.alerts import owe_notice
 from twolane.backends.sqlite.liveness import Liveness
-from twolane.backends.sqlite.rates import tallies
+from twolane.backends.sqlite.rates import Rates
 from twolane.backends.sqlite.receiving import WAITING_NAMES
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.backends.sqlite.transitions import storable
@@ -95,7 +95,7 @@ def watch_state(connection: sqlite3.Connection) -> WatchState:
     return replace(led, standings=tuple(standings))
 
 
-def snapshot(connection: sqlite3.Connection, now: float, liveness: Liveness) -> Snapshot:
+def snapshot(connection: sqlite3.Connection, now: float, liveness: Liveness, rates: Rates) -> Snapshot:
     """The whole at this moment, but for what lies outside of the database."""
     counts = connection.execute(_COUNTS).fetchall()
     waiting = {queue: kept for queue, state, kept in counts if state == "waiting"}
@@ -107,7 +107,7 @@ def snapshot(connection: sqlite3.Connection, now: float, liveness: Liveness) -> 
         dead=sum(kept for _, state, kept in counts if state == "dead"),
         dead_since=dead_since,
         unsent=_unsent(connection),
-        tallies=tallies(connection, now),
+        tallies=rates.tallies(connection, now),
         state=watch_state(connection),
     )
 
