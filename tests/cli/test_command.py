@@ -86,7 +86,17 @@ def test_an_app_that_cannot_be_imported(shop: Shop) -> None:
 
 def test_a_queue_needs_no_code_of_the_app(shop: Shop) -> None:
     (shop.folder / "broken.py").write_text("1 / 0\n")
-    assert shop.run("stats", "--app", "broken:app").code == 0
+    assert shop.run("stats", TWOLANE_APP="broken:app").code == 0
+
+
+def test_a_wrong_app_does_not_pass_because_the_queue_is_known(shop: Shop) -> None:
+    told = shop.run("stats", "--app", "shop:nothing")
+    assert told.code == 2
+    assert "nothing" in told.err
+    (shop.folder / "broken.py").write_text("1 / 0\n")
+    told = shop.run("stats", "--app", "broken:app")
+    assert told.code == 4
+    assert "leave out --app" in told.err
 
 
 def test_a_worker_is_not_what_reading_loads(shop: Shop) -> None:

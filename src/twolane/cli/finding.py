@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 def find_settings(app: str | None, app_dir: str | None) -> Settings:
     """Where the queue lies: TWOLANE_QUEUE, else what the app says.
 
+    Args:
+        app: the app that the command line names: it is loaded, so that a wrong name does not pass unnoticed.
+        app_dir: the folder it is imported from.
+
     Raises:
-        SettingsError: nobody says.
+        SettingsError: nobody says, or the app that is named is none.
     """
-    if os.environ.get("TWOLANE_QUEUE"):
+    if app is None and os.environ.get("TWOLANE_QUEUE"):
         return read_settings()
     tasks = find_tasks(app, app_dir)
     if tasks is None:
@@ -54,6 +58,8 @@ def find_tasks(app: str | None, app_dir: str | None) -> Installed | None:
     except BaseException as error:  # noqa: BLE001  (also what an app raises to end its import)
         print_from_the_app_on(error)
         print(f"twolane: {target.name} (from {target.source}) cannot be imported", file=sys.stderr)
+        if app is not None and os.environ.get("TWOLANE_QUEUE"):
+            print("Most commands need no app where TWOLANE_QUEUE is set: leave out --app.", file=sys.stderr)
         sys.exit(exits.APP)
 
 

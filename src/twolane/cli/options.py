@@ -18,7 +18,9 @@ EXIT_CODES = (
     "Exit codes: 0 done; 1 no such message, or nothing to do; 2 wrong usage or setting; 3 the queue is "
     "missing or cannot be used; 4 the app cannot be imported."
 )
-WHICH_QUEUE = "The queue is TWOLANE_QUEUE, and no code of the app is loaded; else the app's."
+WHICH_QUEUE = (
+    "The queue is TWOLANE_QUEUE, and no code is loaded but of an app that --app names; else the app's."
+)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The message's id, as in its ticket.")]
 App = Annotated[str | None, typer.Option("--app", metavar="MODULE:APP", help=APP_HELP, show_default=False)]
