@@ -21,6 +21,7 @@ from tests.aws.servers import Server
 from tests.kill.forks import Forked, Forks
 from tests.kill.ledger import duplicates, lines, progress
 from twolane.backends.sqs.rows import Row, from_text
+from twolane.backends.sqs.sweeping import HIDDEN_S
 from twolane.contracts.queue import Reap
 from twolane.values.outcome import Reason
 from twolane.values.record import State
@@ -273,6 +274,7 @@ class Round:
         dead = {row.record.id for row in rows.values() if row.record.state is State.DEAD}
         for each in dead:
             assert rows[each].attempts, f"a dead letter without a word of why: {rows[each]}"
+        self._end()
         copies = {copy["dead"]["id"] for copy in self._dead_letters()}
         assert copies == dead, "the dead-letter queue has a copy of each dead letter, and nothing else"
         told = self._told()
@@ -310,15 +312,27 @@ class Round:
         """All of the dead-letter queue, taken out."""
         client = self.cloud.sqs.client
         url = client.get_queue_url(QueueName=f"{self.cloud.name}-default-dead")["QueueUrl"]
+        deadline = time.monotonic() + HIDDEN_S + WITHIN_S
+        while self._hidden(url):  # a sweep was looking at them: its answer was lost, or it was killed
+            assert time.monotonic() < deadline, "copies in the dead-letter queue stay hidden"
+            time.sleep(LOOK_S)  # SQS shows them again, which no event of ours announces
         found: list[dict[str, Any]] = []
         while came := client.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
             found += [json.loads(message["Body"]) for message in came]
         return found
 
-    def close(self) -> None:
+    def _hidden(self, url: str) -> int:
+        name = "ApproximateNumberOfMessagesNotVisible"
+        answer = self.cloud.sqs.client.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+        return int(answer["Attributes"][name])
+
+    def _end(self) -> None:
         """End what still runs: it has nothing left to do, or the round has failed."""
-        for process in self._alive:
-            process.kill()
+        while self._alive:
+            self._alive.pop().kill()
+
+    def close(self) -> None:
+        self._end()
         self.queue.close()
         self.cloud.close()
 
