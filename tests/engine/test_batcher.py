@@ -269,6 +269,57 @@ class TestCallersThatLeft:
         assert asyncio.run(main()) == (Sent("2"),)
 
 
+class TestAskThen:
+    def test_answers_in_the_loop_and_goes_along_with_what_its_turn_asks(
+        self, gated: Gated, batcher: Batcher
+    ) -> None:
+        gated.go.release(1000)
+
+        async def main() -> list[tuple[Any, str]]:
+            answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            answers: list[tuple[Any, str]] = []
+
+            def then(answer: Any) -> None:
+                answers.append((answer, threading.current_thread().name))
+                if len(answers) == 2:
+                    answered.set_result(None)
+
+            batcher.ask_then(send("1"), then)
+            batcher.ask_then(send("2"), then)
+            await answered
+            return answers
+
+        here = threading.current_thread().name
+        assert asyncio.run(main()) == [((Sent("1"),), here), ((Sent("2"),), here)]
+        assert gated.flushes == [[send("1"), send("2")]]
+
+    def test_is_answered_with_the_error_where_the_batcher_is_closed(self, batcher: Batcher) -> None:
+        batcher.close()
+
+        async def main() -> Any:
+            answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            batcher.ask_then(Reap(), answered.set_result)
+            return await answered
+
+        assert isinstance(asyncio.run(main()), UsageError)
+
+    def test_one_that_raises_harms_no_other(
+        self, gated: Gated, batcher: Batcher, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        gated.go.release(1000)
+
+        def broken(answer: Any) -> None:
+            raise RuntimeError("mine")
+
+        async def main() -> Any:
+            batcher.ask_then(send("1"), broken)
+            return await batcher.ask(send("2"))
+
+        assert asyncio.run(main()) == (Sent("2"),)
+        assert "a caller could not take its answer" in caplog.text
+        assert "mine" in caplog.text
+
+
 class TestOffers:
     RECEIVE = Receive("w", ("default",), None, 10, 60.0)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from twolane import TaskContext, Tasks
-from twolane.engine import run as module
+from twolane.engine import on_loop as module
 from twolane.engine.hold import Hold
 from twolane.engine.run import Ran, Surroundings, run
 from twolane.engine.threads import Threads

@@ -13,7 +13,7 @@ from fastapi import Depends
 from tests.fastapi.house import House
 from twolane import Interrupted, Lanes, TaskContext, UsageError, given
 from twolane.contracts.queue import CancelMessage, Receive
-from twolane.engine import run as module
+from twolane.engine import on_loop as module
 from twolane.engine.hold import Hold
 from twolane.engine.run import Ran, run
 from twolane.engine.threads import Threads

@@ -13,6 +13,7 @@ import os
 import queue as stdlib_queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, TypeVar, cast
@@ -28,37 +29,42 @@ MAX_ENTRIES = 1000
 
 
 class Pending:
-    """An entry on its way and where its answer goes; `resolve` is called in the batcher's thread."""
+    """An entry on its way and where its answer goes.
 
-    __slots__ = ("entry", "resolve")
+    Args:
+        entry: what is to be carried out.
+        resolve: gets the answer or the error, once.
+        loop: where it is called: answers of one flush reach a loop in one call. None: in the batcher's thread.
+        timeout_s: after so many seconds the answer is that the outcome is unknown; None: never.
+    """
 
-    def __init__(self, entry: Entry[Any], resolve: Callable[[Any], None]) -> None:
-        self.entry = entry
-        self.resolve = resolve
+    __slots__ = ("_is_answered", "_resolve", "entry", "limit", "loop", "timeout_s")
 
-
-class _Awaited(Pending):
-    """An entry that a coroutine awaits: answers of one flush reach its loop in one call."""
-
-    __slots__ = ("future", "limit", "loop", "timeout_s")
-
-    def __init__(self, entry: Entry[Any], loop: asyncio.AbstractEventLoop, timeout_s: float | None) -> None:
+    def __init__(
+        self,
+        entry: Entry[Any],
+        resolve: Callable[[Any], None],
+        loop: asyncio.AbstractEventLoop | None = None,
+        timeout_s: float | None = None,
+    ) -> None:
         self.entry = entry
         self.loop = loop
         self.timeout_s = timeout_s
         self.limit: _Limit | None = None
-        self.future: asyncio.Future[Any] = loop.create_future()
+        self._resolve = resolve
+        self._is_answered = False
 
     def answer(self, answer: Any) -> None:
-        """Give the coroutine its answer or its error, unless it has gone; in its loop."""
+        """Pass the answer on, unless there was one: what comes after a time-out is too late."""
+        if self._is_answered:
+            return
+        self._is_answered = True
         if self.limit is not None:
             self.limit.answered()
-        if self.future.done():
-            return
-        if isinstance(answer, Exception):
-            self.future.set_exception(answer)
-        else:
-            self.future.set_result(answer)
+        try:
+            self._resolve(answer)
+        except Exception:
+            log.exception("a caller could not take its answer")
 
 
 class _Limit:
@@ -66,7 +72,7 @@ class _Limit:
 
     __slots__ = ("_left", "_timer")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, timeout_s: float, asked: Sequence[_Awaited]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, timeout_s: float, asked: Sequence[Pending]) -> None:
         self._left = len(asked)
         for pending in asked:
             pending.limit = self
@@ -93,7 +99,7 @@ class Batcher:
     def __init__(self, queue: Queue, *, name: str = "twolane-batcher") -> None:
         self._queue = queue
         self._arrivals: stdlib_queue.SimpleQueue[Sequence[Pending] | None] = stdlib_queue.SimpleQueue()
-        self._leaving: dict[asyncio.AbstractEventLoop, list[_Awaited]] = {}
+        self._leaving: dict[asyncio.AbstractEventLoop, list[Pending]] = {}
         self._offers: tuple[Offer, ...] = ()
         self._closed = False
         self._pid = os.getpid()
@@ -102,13 +108,23 @@ class Batcher:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def submit(self, entry: Entry[A], resolve: Callable[[A | Exception], None]) -> None:
-        """Hand in an entry; `resolve` gets its answer or its error, in the batcher's thread.
+    def submit(
+        self,
+        entry: Entry[A],
+        resolve: Callable[[A | Exception], None],
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """Hand in an entry; `resolve` gets its answer or its error.
+
+        Args:
+            entry: what to carry out.
+            resolve: called once; see `loop`.
+            loop: where it is called; None: in the batcher's thread.
 
         Raises:
             UsageError: the batcher is closed, or belongs to the process this one was forked from.
         """
-        self._put([Pending(entry, resolve)])
+        self._put([Pending(entry, resolve, loop)])
 
     async def ask(self, entry: Entry[A], timeout_s: float | None = None) -> A:
         """Hand in an entry and await its own answer.
@@ -124,13 +140,21 @@ class Batcher:
             QueueError: the flush of another entry failed.
         """
         loop = asyncio.get_running_loop()
-        pending = _Awaited(entry, loop, timeout_s)
+        answered: asyncio.Future[A] = loop.create_future()
+        self._ask(Pending(entry, partial(resolve, answered), loop, timeout_s), loop)
+        return await answered
+
+    def ask_then(self, entry: Entry[A], then: Callable[[A | Exception], None]) -> None:
+        """As `ask`, for who does not await: `then` gets the answer or the error, in the running loop."""
+        loop = asyncio.get_running_loop()
+        self._ask(Pending(entry, then, loop), loop)
+
+    def _ask(self, pending: Pending, loop: asyncio.AbstractEventLoop) -> None:
         leaving = self._leaving.get(loop)
         if leaving is None:
             leaving = self._leaving[loop] = []
             loop.call_soon(self._leave, loop)
         leaving.append(pending)
-        return cast("A", await pending.future)
 
     def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hand in what the coroutines of one turn of a loop ask: one flush, not one for the first and one for the rest."""
@@ -258,23 +282,19 @@ def _late(entry: Entry[Any], timeout_s: float | None) -> Exception:
     return _unknown(entry, f"no answer within {timeout_s:g} s")
 
 
-def _give_up(asked: Sequence[_Awaited], timeout_s: float) -> None:
+def _give_up(asked: Sequence[Pending], timeout_s: float) -> None:
     for pending in asked:
-        if not pending.future.done():
-            pending.future.set_exception(_late(pending.entry, timeout_s))
+        pending.answer(_late(pending.entry, timeout_s))
 
 
 def _hand_out(batch: Sequence[Pending], answers: Sequence[Any]) -> None:
-    """Give each its answer; the awaited ones of a loop in one call into that loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Awaited, Any]]] = {}
+    """Give each its answer; those of a loop in one call into that loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Pending, Any]]] = {}
     for pending, answer in zip(batch, answers, strict=True):
-        if isinstance(pending, _Awaited):
+        if pending.loop is None:
+            pending.answer(answer)
+        else:
             by_loop.setdefault(pending.loop, []).append((pending, answer))
-            continue
-        try:
-            pending.resolve(answer)
-        except Exception:
-            log.exception("a caller could not take its answer")
     for loop, pairs in by_loop.items():
         try:
             loop.call_soon_threadsafe(_answer_all, pairs)
@@ -282,6 +302,16 @@ def _hand_out(batch: Sequence[Pending], answers: Sequence[Any]) -> None:
             log.warning("%d answer(s) came after their event loop was closed", len(pairs))
 
 
-def _answer_all(pairs: Sequence[tuple[_Awaited, Any]]) -> None:
+def _answer_all(pairs: Sequence[tuple[Pending, Any]]) -> None:
     for pending, answer in pairs:
         pending.answer(answer)
+
+
+def resolve(awaited: asyncio.Future[Any], answer: Any) -> None:
+    """Give a coroutine its answer or its error, unless it has gone; in its loop."""
+    if awaited.done():
+        return
+    if isinstance(answer, Exception):
+        awaited.set_exception(answer)
+    else:
+        awaited.set_result(answer)

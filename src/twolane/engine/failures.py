@@ -10,7 +10,9 @@ from twolane.values.outcome import Failure
 MAX_TRACEBACK_CHARS = 16_000
 MAX_MESSAGE_CHARS = 4_000
 
-_OURS = {str(Path(__file__).with_name(name)) for name in ("run.py", "calling.py")}
+_OURS = {
+    str(Path(__file__).with_name(name)) for name in ("run.py", "calling.py", "in_thread.py", "on_loop.py")
+}
 
 
 def seen(error: Exception, now: float) -> Failure:

@@ -20,19 +20,35 @@ class Hold:
         began_late: it began when most of its process's time was over.
         alone: nothing may run beside it, since it is a suspect that made no progress yet.
         has_thread: a thread is reserved for its function, until that is submitted to it; of the loop's thread alone.
+        kept: what the event loop runs for it beside its function; nobody else would keep it alive.
     """
+
+    __slots__ = (
+        "_guard",
+        "_listeners",
+        "_pausing",
+        "_told",
+        "alone",
+        "began_late",
+        "delivery",
+        "has_thread",
+        "kept",
+        "saved",
+        "why",
+    )
 
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
         self.why: str | None = None
         self.alone = delivery.alone
         self.has_thread = False
+        self.kept: object = None
         self.saved: Checkpoint | None = None
         self.began_late = False
         self._pausing = False
         self._told = False
-        self._listeners: list[Callable[[], None]] = []
-        self._guard = threading.Lock()
+        self._listeners: tuple[Callable[[], None], ...] = ()
+        self._guard = threading.Lock()  # its own: one of all holds could stay locked in a forked process
 
     def take_thread(self) -> bool:
         """Take the reserved thread over; False: there is none, or it is taken already."""
@@ -46,14 +62,14 @@ class Hold:
                 return
             self._told = True
             self.why = self.why or why
-            listeners = tuple(self._listeners)
+            listeners = self._listeners
         for listener in listeners:
             listener()
 
     def on_interrupt(self, listener: Callable[[], None]) -> None:
         """Call `listener` once when the delivery must end, at once if it must already; from any thread."""
         with self._guard:
-            self._listeners.append(listener)
+            self._listeners = (*self._listeners, listener)
             if not self._told:
                 return
         listener()

@@ -1,8 +1,11 @@
 """Run one delivery: from its body to an outcome. Three small rooms: run, decide, settle; this is the first.
 
-`read` turns a body into a call or into the outcome that makes a call pointless; `Call.outcome` makes
-the call. Nothing here decides or settles. Each step is announced to an observer that is passed in, so
-that a test can stop the process at any of them.
+`_read` turns a body into a call or into the outcome that makes a call pointless; `LoopCall` (on_loop.py) and
+`ThreadCall` (in_thread.py) make the call. Nothing here decides or settles. Each step is announced to an observer
+that is passed in, so that a test can stop the process at any of them.
+
+Nothing is awaited between a message and its function but what has to be: the only asyncio task of a delivery is the
+one that its own coroutine runs in.
 """
 
 from __future__ import annotations
@@ -11,9 +14,9 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
@@ -26,19 +29,22 @@ from twolane.engine.batcher import Batcher
 from twolane.engine.calling import FilledCall, Means, checked_result
 from twolane.engine.context import TaskContext
 from twolane.engine.continuing import going_on, too_late
+from twolane.engine.deadlines import Deadlines
 from twolane.engine.failures import failure_of, seen
 from twolane.engine.filling import Filling
 from twolane.engine.hold import Hold
+from twolane.engine.in_thread import ThreadCall
+from twolane.engine.on_loop import LoopCall
 from twolane.engine.outbox import Outbox
-from twolane.engine.outcomes import interrupted, outcome_of, report_late
+from twolane.engine.outcomes import outcome_of
 from twolane.engine.task import Registry, Task
 from twolane.engine.threads import Threads
+from twolane.values.blob import BlobRef
 from twolane.values.errors import (
     ArgumentsRefused,
     DefinitionError,
     EnvelopeTooNew,
     EnvelopeUnreadable,
-    Interrupted,
     UsageError,
 )
 from twolane.values.message import Message, decode
@@ -56,9 +62,6 @@ from twolane.values.ticket import Lane
 
 log = logging.getLogger("twolane.run")
 
-UNHEEDED_S = 10.0
-"""How long an async task may go on after it was cancelled before its slot is given up, in seconds."""
-
 Observer = Callable[[str, Delivery], None]
 """Told the name of each step of a delivery before it is made: read, call, decide, settle, settled."""
 
@@ -71,7 +74,8 @@ def unobserved(step: str, delivery: Delivery) -> None:
 class Surroundings:
     """What running a delivery needs: the tasks, the stores, the clock, the threads for sync tasks.
 
-    Beside them who observes it, what makes `ctx.state`, and what tasks take whose parameters the worker fills.
+    Beside them who observes it, what makes `ctx.state`, what tasks take whose parameters the worker fills, the time-outs
+    of what runs, and whether the event loop is being closed under it, which cancels every task and is no failure of any.
     """
 
     registry: Registry
@@ -82,16 +86,8 @@ class Surroundings:
     observer: Observer = unobserved
     new_state: Callable[[], Any] = SimpleNamespace
     means: Means | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A delivery whose task is known and whose arguments are validated."""
-
-    task: Task[Any, Any, Any]
-    message: Message
-    args: list[Any]
-    kwargs: dict[str, Any]
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    closing: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,38 +106,169 @@ class Ran:
 
 async def run(hold: Hold, around: Surroundings) -> Ran:
     """Run one delivery to its outcome; whatever goes wrong is an outcome too."""
-    delivery, began_at = hold.delivery, around.clock.now()
-    try:
-        return await _run(hold, around)
-    except Exception as error:
-        log.exception("%s %s could not be run: a defect of twolane's own", delivery.task, delivery.id)
+    ended: asyncio.Future[Ran] = asyncio.get_running_loop().create_future()
+    begin(hold, around, lambda ran: None if ended.done() else ended.set_result(ran))
+    return await ended
+
+
+def begin(hold: Hold, around: Surroundings, then: Callable[[Ran], None]) -> None:
+    """As `run`, for who does not await: `then` gets what it came to, in the running loop, perhaps at once."""
+    _Run(hold, around, then).begin()
+
+
+class _Run:
+    """One delivery on its way to its outcome; in the loop's thread but for `_starts`."""
+
+    __slots__ = ("_around", "_hold", "_message", "_outbox", "_started_at", "_task", "_then")
+
+    def __init__(self, hold: Hold, around: Surroundings, then: Callable[[Ran], None]) -> None:
+        self._hold = hold
+        self._around = around
+        self._then = then
+        self._task: Task[Any, Any, Any] | None = None
+        self._message: Message | None = None
+        self._outbox: Outbox | None = None
+        self._started_at = around.clock.now()
+
+    def begin(self) -> None:
+        """Read the message and call its function, or say why not; in a context of its own."""
+        try:
+            pointless = copy_context().run(self._read_and_call)
+        except Exception as error:  # noqa: BLE001  (told)
+            pointless = self._defect(error)
+        if pointless is not None:
+            self._then(pointless)
+
+    def _read_and_call(self) -> Ran | None:
+        """Call the function; or answer the outcome that makes a call pointless."""
+        self._around.observer("read", self._hold.delivery)
+        read = _read(self._hold.delivery, self._around)
+        if isinstance(read, Ran):
+            return read
+        self._task, self._message = read
+        message = self._message
+        if message.args_blob is not None:
+            fetching = self._fetch(self._task, message, message.args_blob)
+            self._hold.kept = asyncio.get_running_loop().create_task(fetching)
+            return None
+        return self._load_and_call(self._task, message, message.args or {})
+
+    async def _fetch(self, task: Task[Any, Any, Any], message: Message, ref: BlobRef) -> None:
+        """Arguments that were too large for the message, and the call with them."""
+        pointless: Ran | None
+        try:
+            values = await asyncio.to_thread(_stored_args, self._around.blobs, ref)
+        except Exception as error:  # noqa: BLE001  (a blob that is gone)
+            pointless = _failed(error, task, self._around.clock.now())
+        else:
+            try:
+                pointless = self._load_and_call(task, message, values)
+            except Exception as error:  # noqa: BLE001  (told)
+                pointless = self._defect(error)
+        if pointless is not None:
+            self._then(pointless)
+
+    def _load_and_call(
+        self, task: Task[Any, Any, Any], message: Message, values: Mapping[str, Any]
+    ) -> Ran | None:
+        around, delivery, now = self._around, self._hold.delivery, self._around.clock.now()
+        try:
+            args, kwargs = task.arguments.load(values, {"open_blob": around.blobs.open})
+        except (ArgumentsRefused, DefinitionError) as error:
+            return _not_understood(Reason.INVALID_ARGUMENTS, error, delivery, task.policy.patience_s, now)
+        except BaseException as error:  # a validator of the user's: it ends its own attempt alone
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            return _failed(error, task, now)
+        around.observer("call", delivery)
+        with trace.attached(message.trace):
+            self._call(task, args, kwargs)
+        return None
+
+    def _call(self, task: Task[Any, Any, Any], args: list[Any], kwargs: dict[str, Any]) -> None:
+        """Make the call, in a context that has been copied when this returns."""
+        self._starts()
+        if task.filling is not None:
+            self._call_filled(task, task.filling, args, kwargs)
+        elif task.is_async:
+            if task.takes_context:
+                args = [self._new_context(task, threading.get_ident()), *args]
+            call = LoopCall(task.name, self._hold, self._ended, self._around.deadlines)
+            call.start(_guarded(task.fn, args, kwargs), task.policy.timeout_s)
+        else:
+            around, policy = self._around, task.policy
+            ThreadCall(
+                task.name, self._hold, self._ended, around.deadlines, around.threads, policy.timeout_s
+            ).start(partial(self._call_sync, task, args, kwargs), self._starts)
+
+    def _call_sync(self, task: Task[Any, Any, Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+        context = [self._new_context(task, None)] if task.takes_context else []
+        return checked_result(task.fn(*context, *args, **kwargs))
+
+    def _call_filled(
+        self, task: Task[Any, Any, Any], filling: Filling, args: list[Any], kwargs: dict[str, Any]
+    ) -> None:
+        """Call a function, sync or async, whose parameters are filled on this loop."""
+        means, hold, around = self._around.means, self._hold, self._around
+        if means is None:
+            raise UsageError(f"nothing here fills the parameters of {task.name}")
+        context = self._new_context(task, threading.get_ident())
+        self._outbox = means.open_outbox(hold.delivery.id, task.name)
+        call = FilledCall(
+            partial(task.fn, *([context] if task.takes_context else []), *args, **kwargs),
+            filling,
+            context=context,
+            hold=hold,
+            outbox=self._outbox,
+            threads=None if task.is_async else around.threads,
+            means=means,
+        )
+        on_loop = LoopCall(task.name, hold, self._ended, around.deadlines, call)
+        on_loop.start(_guarded(call.run, (), {}), task.policy.timeout_s)
+
+    def _starts(self) -> None:
+        """The function starts now; in its thread."""
+        self._started_at = self._around.clock.now()
+
+    def _ended(self, result: Any, error: BaseException | None, stuck: bool) -> None:
+        task = cast("Task[Any, Any, Any]", self._task)
+        if isinstance(error, asyncio.CancelledError) and self._around.closing():
+            self._hold.why = self._hold.why or "stopping"
+        try:
+            now = self._around.clock.now()
+            outcome = outcome_of(task, self._hold, result, error, self._started_at, now)
+            if isinstance(outcome, RanOut) and self._message is not None:
+                outcome = going_on(outcome, self._message, self._hold, task.policy, now)
+            ran = Ran(outcome, task.policy, stuck, self._outbox)
+        except BaseException as defect:
+            if isinstance(defect, KeyboardInterrupt):
+                raise
+            ran = self._defect(defect)
+        self._then(ran)
+
+    def _defect(self, error: BaseException) -> Ran:
+        delivery, around = self._hold.delivery, self._around
+        log.error(
+            "%s %s could not be run: a defect of twolane's own", delivery.task, delivery.id, exc_info=error
+        )
         task = around.registry.get(delivery.task)
-        failed = Failed(failure_of(error, began_at, around.clock.now()))
+        failed = Failed(failure_of(error, self._started_at, around.clock.now()))
         return Ran(failed, Policy() if task is None else task.policy)
 
-
-async def _run(hold: Hold, around: Surroundings) -> Ran:
-    delivery = hold.delivery
-    around.observer("read", delivery)
-    ready = await _read(delivery, around)
-    if isinstance(ready, Ran):
-        return ready
-    around.observer("call", delivery)
-    with trace.attached(ready.message.trace):
-        if ready.task.filling is not None:
-            ran = await _run_filled(ready, ready.task.filling, hold, around)
-        elif ready.task.is_async:
-            ran = await _run_async(ready, hold, around)
-        else:
-            ran = await _run_sync(ready, hold, around)
-    if isinstance(ran.outcome, RanOut):
-        goes_on = going_on(ran.outcome, ready.message, hold, ready.task.policy, around.clock.now())
-        return replace(ran, outcome=goes_on)
-    return ran
+    def _new_context(self, task: Task[Any, Any, Any], loop_thread: int | None) -> TaskContext:
+        goes_on = None if self._message is None else self._message.continuation
+        return TaskContext(
+            task=task.name,
+            hold=self._hold,
+            batcher=self._around.batcher,
+            loop_thread=loop_thread,
+            new_state=self._around.new_state,
+            cursor=None if goes_on is None else goes_on.cursor,
+        )
 
 
-async def _read(delivery: Delivery, around: Surroundings) -> Ready | Ran:
-    """The body as a call, or the outcome that makes a call pointless."""
+def _read(delivery: Delivery, around: Surroundings) -> tuple[Task[Any, Any, Any], Message] | Ran:
+    """What is to be called, or the outcome that makes a call pointless."""
     now = around.clock.now()
     try:
         message = decode(delivery.body)
@@ -158,235 +285,26 @@ async def _read(delivery: Delivery, around: Surroundings) -> Ready | Ran:
     if task is None or task.lane is not Lane.QUEUE:
         unknown = LookupError(f"no task named {message.task} in the queue lane of this app")
         return _not_understood(Reason.UNKNOWN_TASK, unknown, delivery, message.policy.patience_s, now)
-    try:
-        args, kwargs = await _load(task, message, around)
-    except (ArgumentsRefused, DefinitionError) as error:
-        return _not_understood(Reason.INVALID_ARGUMENTS, error, delivery, task.policy.patience_s, now)
-    except Exception as error:  # noqa: BLE001  (a blob that is gone, a validator of the user's)
-        return Ran(Failed(failure_of(error, now, now)), task.policy)
-    return Ready(task, message, args, kwargs)
+    return task, message
 
 
-async def _load(
-    task: Task[Any, Any, Any], message: Message, around: Surroundings
-) -> tuple[list[Any], dict[str, Any]]:
-    values = message.args
-    if message.args_blob is not None:
-        ref = message.args_blob
-
-        def fetch() -> dict[str, Any]:
-            with around.blobs.open(ref) as file:
-                return cast("dict[str, Any]", json.load(file))
-
-        values = await asyncio.to_thread(fetch)
-    return task.arguments.load(values or {}, {"open_blob": around.blobs.open})
+def _stored_args(blobs: Blobs, ref: BlobRef) -> dict[str, Any]:
+    with blobs.open(ref) as file:
+        return cast("dict[str, Any]", json.load(file))
 
 
-async def _run_async(ready: Ready, hold: Hold, around: Surroundings) -> Ran:
-    """Await a coroutine function on this loop."""
-    context = _context(ready, hold, around, threading.get_ident())
-    call = cast("Coroutine[Any, Any, Any]", ready.task.fn(*context, *ready.args, **ready.kwargs))
-    return await _await(call, ready, hold, around)
-
-
-async def _run_filled(ready: Ready, filling: Filling, hold: Hold, around: Surroundings) -> Ran:
-    """Await the call of a function, sync or async, whose parameters are filled on this loop."""
-    task, means = ready.task, around.means
-    if means is None:
-        raise UsageError(f"nothing here fills the parameters of {task.name}")
-    context = _new_context(ready, hold, around, threading.get_ident())
-    outbox = means.open_outbox(hold.delivery.id, task.name)
-    call = FilledCall(
-        partial(task.fn, *([context] if task.takes_context else []), *ready.args, **ready.kwargs),
-        filling,
-        context=context,
-        hold=hold,
-        outbox=outbox,
-        threads=None if task.is_async else around.threads,
-        means=means,
-    )
-    ran = await _await(call.run(), ready, hold, around, call)
-    return replace(ran, outbox=outbox)
-
-
-async def _await(
-    call: Coroutine[Any, Any, Any],
-    ready: Ready,
-    hold: Hold,
-    around: Surroundings,
-    filled: FilledCall | None = None,
-) -> Ran:
-    """Await a coroutine; cancelled when the hold is interrupted, but not while its function is in a thread."""
-    loop = asyncio.get_running_loop()
-    started_at = around.clock.now()
-    running = loop.create_task(_guarded(call))
-    ended: asyncio.Future[None] = loop.create_future()
-
-    def let_go() -> None:
-        if not ended.done():
-            ended.set_result(None)
-
-    def end() -> None:
-        if filled is not None and filled.begun and hold.why == "cancelled":
-            return  # it waits for the function's checkpoint
-        if filled is not None and filled.give_up():
-            let_go()
-            return
-        running.cancel()
-        loop.call_later(UNHEEDED_S, let_go)
-
-    running.add_done_callback(lambda _: let_go())
-    hold.on_interrupt(lambda: _call_in(loop, end))
-    timer = loop.call_later(ready.task.policy.timeout_s, hold.interrupt, "timed_out")
-    try:
-        await ended
-    finally:
-        timer.cancel()
-    if not running.done():
-        running.add_done_callback(partial(report_late, ready.task.name, hold.delivery.id))
-        if filled is None or not filled.given_up:
-            log.error(
-                "%s %s ignores its cancellation (%s); its slot is given up",
-                ready.task.name, hold.delivery.id, hold.why,
-            )  # fmt: skip
-        return Ran(
-            interrupted(ready.task, hold, started_at, around.clock.now()), ready.task.policy, stuck=True
-        )
-    error = asyncio.CancelledError() if running.cancelled() else running.exception()
-    result = None if error is not None else running.result()
-    return Ran(outcome_of(ready.task, hold, result, error, started_at, around.clock.now()), ready.task.policy)
-
-
-async def _guarded(call: Coroutine[Any, Any, Any]) -> Any:
+async def _guarded(
+    call: Callable[..., Coroutine[Any, Any, Any]], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Any:
     """A task's sys.exit() is a failure of the task: asyncio would let it end the whole process."""
     try:
-        return await call
+        return await call(*args, **kwargs)
     except SystemExit as error:
         raise RuntimeError(f"the task called sys.exit({error.code!r})") from error
 
 
-async def _run_sync(ready: Ready, hold: Hold, around: Surroundings) -> Ran:
-    """Call a function in a thread; the slot is given up when the hold is interrupted by the outside."""
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
-    call = _SyncCall(ready, hold, around, loop, ended)
-    around.threads.submit(call.run, call.tell, reserved=hold.take_thread())
-
-    def end() -> None:
-        if not ended.done() and hold.why != "cancelled":  # a cancellation waits for the function's checkpoint
-            ended.set_result((None, Interrupted(hold.why or "")))
-
-    hold.on_interrupt(lambda: _call_in(loop, end))
-    result, error = await ended
-    stuck = call.give_up()
-    outcome = outcome_of(ready.task, hold, result, error, call.started_at, around.clock.now())
-    return Ran(outcome, ready.task.policy, stuck=stuck)
-
-
-class _SyncCall:
-    """One call of a sync function in a thread: starts its own time-out, says when it has ended."""
-
-    def __init__(
-        self,
-        ready: Ready,
-        hold: Hold,
-        around: Surroundings,
-        loop: asyncio.AbstractEventLoop,
-        ended: asyncio.Future[tuple[Any, BaseException | None]],
-    ) -> None:
-        self._ready = ready
-        self._hold = hold
-        self._around = around
-        self._loop = loop
-        self._ended = ended
-        self._context = copy_context()
-        self._guard = threading.Lock()
-        self._over = False
-        self._begun = False
-        self._given_up = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._result: Any = None
-        self._error: BaseException | None = None
-        self.started_at = around.clock.now()
-
-    def run(self) -> None:
-        """Call the function; in a thread of the pool."""
-        with self._guard:
-            self._begun = True
-            if self._given_up:
-                return
-        self.started_at = self._around.clock.now()
-        self._in_loop(self._start_timer)
-        try:
-            self._hold.check()
-            self._result = self._context.run(self._call)
-        except BaseException as raised:  # noqa: BLE001  (becomes the outcome)
-            self._error = raised
-        with self._guard:
-            self._over = True
-            if self._given_up:
-                self._around.threads.came_back()
-
-    def tell(self) -> None:
-        """Say that the function has ended, once its thread is free: the worker receives for it then."""
-        self._in_loop(self._end)
-
-    def give_up(self) -> bool:
-        """The delivery ends now; True if the function goes on in its thread all the same."""
-        with self._guard:
-            if self._timer is not None:
-                self._timer.cancel()
-            if self._over:
-                return False
-            self._given_up = True
-            if self._begun:
-                self._around.threads.give_up()
-            return self._begun
-
-    def _call(self) -> Any:
-        context = _context(self._ready, self._hold, self._around, None)
-        result = self._ready.task.fn(*context, *self._ready.args, **self._ready.kwargs)
-        return checked_result(result)
-
-    def _start_timer(self) -> None:
-        with self._guard:
-            if not self._over:
-                timeout_s = self._ready.task.policy.timeout_s
-                self._timer = self._loop.call_later(timeout_s, self._hold.interrupt, "timed_out")
-
-    def _end(self) -> None:
-        if not self._ended.done():
-            self._ended.set_result((self._result, self._error))
-
-    def _in_loop(self, callback: Callable[..., None], *args: Any) -> None:
-        try:
-            self._loop.call_soon_threadsafe(callback, *args)
-        except RuntimeError:  # the loop is closed: the worker has stopped and released the delivery
-            log.warning(
-                "%s %s ended after its worker had stopped", self._ready.task.name, self._hold.delivery.id
-            )
-
-
-def _call_in(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
-    loop.call_soon_threadsafe(callback)
-
-
-def _context(ready: Ready, hold: Hold, around: Surroundings, loop_thread: int | None) -> list[TaskContext]:
-    if not ready.task.takes_context:
-        return []
-    return [_new_context(ready, hold, around, loop_thread)]
-
-
-def _new_context(ready: Ready, hold: Hold, around: Surroundings, loop_thread: int | None) -> TaskContext:
-    goes_on = ready.message.continuation
-    return TaskContext(
-        task=ready.task.name,
-        hold=hold,
-        batcher=around.batcher,
-        loop_thread=loop_thread,
-        new_state=around.new_state,
-        cursor=None if goes_on is None else goes_on.cursor,
-    )
+def _failed(error: BaseException, task: Task[Any, Any, Any], now: float) -> Ran:
+    return Ran(Failed(failure_of(error, now, now)), task.policy)
 
 
 def _not_understood(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import Any, assert_never
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import assert_never
 
 from twolane.contracts.feeding import Arrived, ContinueDelivery, PutBack
 from twolane.contracts.queue import (
@@ -24,7 +25,7 @@ from twolane.contracts.queue import (
     Settled,
     WaitDelivery,
 )
-from twolane.engine.batcher import Batcher
+from twolane.engine.batcher import Batcher, resolve
 from twolane.engine.decide import decide
 from twolane.engine.failures import seen
 from twolane.engine.outbox import Outbox
@@ -92,20 +93,51 @@ async def settle(
     Raises:
         SendRefused: the queue refuses what the task sent; nothing was settled.
     """
-    entry: Entry[Any] | None = entry_for(decision, receipt, sends)
+    settled: asyncio.Future[Settled] = asyncio.get_running_loop().create_future()
+    begin_to_settle(decision, receipt, batcher, partial(resolve, settled), tries=tries, sends=sends)
+    return await settled
+
+
+def begin_to_settle(
+    decision: Decision,
+    receipt: str,
+    batcher: Batcher,
+    then: Callable[[Settled | Exception], None],
+    *,
+    tries: int,
+    sends: tuple[Outgoing, ...] = (),
+) -> None:
+    """As `settle`, for who does not await: `then` gets what it answers or raises, in the running loop."""
+    if tries < 1:
+        raise ValueError("settle takes 1 or more tries")
+    entry = entry_for(decision, receipt, sends)
     if entry is None:
-        return Settled(held=False)
-    for left in range(tries - 1, -1, -1):
-        try:
-            settled: Settled = await batcher.ask(entry)
-        except QueueError as error:
-            log.warning("a settlement could not be stored (%s); %s", error, _next(left))
-            if not left:
-                return Settled(held=False)
-            await asyncio.sleep(RETRY_S)
-        else:
-            return settled
-    raise ValueError("settle takes 1 or more tries")
+        then(Settled(held=False))
+    else:
+        _try(entry, batcher, then, tries - 1)
+
+
+def _try(
+    entry: Entry[Settled], batcher: Batcher, then: Callable[[Settled | Exception], None], left: int
+) -> None:
+    batcher.ask_then(entry, partial(_tried, entry, batcher, then, left))
+
+
+def _tried(
+    entry: Entry[Settled],
+    batcher: Batcher,
+    then: Callable[[Settled | Exception], None],
+    left: int,
+    answer: Settled | Exception,
+) -> None:
+    if not isinstance(answer, QueueError):
+        then(answer)
+        return
+    log.warning("a settlement could not be stored (%s); %s", answer, _next(left))
+    if left:
+        asyncio.get_running_loop().call_later(RETRY_S, _try, entry, batcher, then, left - 1)
+    else:
+        then(Settled(held=False))
 
 
 async def settle_with(

@@ -12,6 +12,8 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from twolane.contracts.queue import (
@@ -25,7 +27,7 @@ from twolane.contracts.queue import (
     Unregister,
 )
 from twolane.engine.batcher import Pending
-from twolane.engine.delivering import deliver
+from twolane.engine.delivering import Delivered, begin_to_deliver
 from twolane.engine.hand import aside
 from twolane.engine.hold import Hold
 from twolane.engine.keeper import LeaseKeeper
@@ -73,16 +75,16 @@ class Worker:
     ) -> None:
         self.info = info
         self._queue = queue
-        self._around = around
+        self._around = replace(around, closing=self._is_closing)
         self._batcher = around.batcher
         self._limits = limits
         self._upkeep = upkeep
         self._on_stuck = on_stuck
         self._slots = Slots(info.slots)
         self._holds: dict[str, Hold] = {}
-        self._deliveries: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._rest = Rest(queue, info.queues, around.clock, limits.poll_s)
+        self._none_held = asyncio.Event()
         self._hurry = asyncio.Event()
         self._suspects_since: float | None = None
         self._flush_thread = 0
@@ -102,8 +104,8 @@ class Worker:
         await self._batcher.ask(Register(self.info))
         await self._batcher.ask(Reap())
         self._keeper = LeaseKeeper(self._batcher, self.holds, self._limits.lease_s)
-        self._ends = [self._batcher.offer(self._offer), self._queue.listen(self._on_visible)]
         self._poller = self._loop.create_task(self._poll())
+        self._ends = [self._batcher.offer(self._offer), self._queue.listen(self._on_visible)]
         log.info(
             "worker %s (pid %d) serves queue(s) %s with %d slots; it knows %d task(s)",
             self.info.id, self.info.pid, ", ".join(self.info.queues), self.info.slots, len(self.info.tasks),
@@ -114,6 +116,10 @@ class Worker:
     def receives(self) -> bool:
         """Whether it takes new deliveries."""
         return not self._stopping and not self._poller.done()
+
+    def _is_closing(self) -> bool:
+        """Whether the loop is being closed, which cancels all that runs on it; or the worker drains."""
+        return self._poller.cancelling() > 0
 
     def holds(self) -> list[Hold]:
         """What it holds now."""
@@ -140,15 +146,13 @@ class Worker:
         if self._slots.receiving:
             with suppress(QueueError):  # behind the receive under way: its answer is here by then
                 await self._batcher.ask(Reap())
-        if self._deliveries:
-            log.info(
-                "worker %s waits up to %g s for %d running", self.info.id, grace_s, len(self._deliveries)
-            )
+        if self._holds:
+            log.info("worker %s waits up to %g s for %d running", self.info.id, grace_s, len(self._holds))
             await self._wait_for_running(grace_s)
         for hold in self.holds():
             hold.interrupt("stopping")
-        if self._deliveries:
-            await asyncio.wait(self._deliveries, timeout=LEAVE_S)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._all_over(), LEAVE_S)
         await aside(self._keeper.close, "keeper-close")
         try:
             await self._batcher.ask(Unregister(self.info.id))
@@ -157,13 +161,15 @@ class Worker:
         log.info("worker %s has stopped", self.info.id)
 
     async def _wait_for_running(self, grace_s: float) -> None:
-        async def finished() -> None:
-            await asyncio.wait(self._deliveries)
-
-        waiting = [self._loop.create_task(finished()), self._loop.create_task(_wait(self._hurry))]
+        waiting = [self._loop.create_task(each) for each in (self._all_over(), self._hurry.wait())]
         await asyncio.wait(waiting, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
         for each in waiting:
             each.cancel()
+
+    async def _all_over(self) -> None:
+        while self._holds:
+            self._none_held.clear()
+            await self._none_held.wait()
 
     async def _poll(self) -> None:
         """Look now and then without having been woken: the fallback, and what is done beside."""
@@ -200,7 +206,7 @@ class Worker:
 
     def _entry(self, *, strangers: bool = False) -> tuple[Receive, int] | None:
         """A receive for the free slots, reserved; None: nothing may be received now."""
-        if self._stopping or any(hold.alone for hold in self.holds()):
+        if self._stopping or self._is_closing() or any(hold.alone for hold in self.holds()):
             return None
         waited_from = self._suspects_since
         make_room = waited_from is not None and self._around.clock.monotonic() - waited_from > MAKE_ROOM_S
@@ -238,7 +244,7 @@ class Worker:
         if made is None:
             return None
         entry, reserved = made
-        return Pending(entry, lambda answer: self._in_loop(self._received, reserved, answer))
+        return Pending(entry, partial(self._received, reserved), self._loop)
 
     def _on_visible(self) -> None:
         """From any thread: something may be visible; not news if this flush has a receive of ours at its end."""
@@ -260,7 +266,7 @@ class Worker:
             return
         entry, reserved = made
         try:
-            self._batcher.submit(entry, lambda answer: self._in_loop(self._received, reserved, answer))
+            self._batcher.submit(entry, partial(self._received, reserved), self._loop)
         except UsageError:
             self._slots.received(reserved, 0)
             raise
@@ -270,19 +276,19 @@ class Worker:
             self._slots.received(reserved, 0)
             log.warning("nothing could be received (%s); tried again in %g s", answer, self._limits.poll_s)
             return
-        holds = [self._held(delivery) for delivery in answer]
+        holds, stopping = [self._held(delivery) for delivery in answer], self._stopping
+        if not stopping:
+            self._holds.update((hold.delivery.receipt, hold) for hold in holds)
         self._slots.received(reserved, len(answer))  # the next receive may be made from here on
         for hold in holds:
-            delivery = hold.delivery
-            if self._stopping:
+            if stopping:
                 self._slots.free_one()
                 self._give_thread_back(hold)
-                self._batcher.submit(ReleaseDelivery(delivery.receipt), lambda _: None)
+                self._batcher.submit(ReleaseDelivery(hold.delivery.receipt), lambda _: None)
                 continue
-            self._holds[delivery.receipt] = hold
-            running = self._loop.create_task(self._deliver(hold))
-            self._deliveries.add(running)
-            running.add_done_callback(self._deliveries.discard)
+            begin_to_deliver(
+                hold, self._around, over=partial(self._over, hold), then=partial(self._delivered, hold)
+            )
         if not answer:
             self._rest.look_again()
         if len(answer) == reserved or self._look_again:
@@ -309,21 +315,26 @@ class Worker:
 
     # One delivery: run, decide, settle.
 
-    async def _deliver(self, hold: Hold) -> None:
-        def over(ran: Ran | None) -> None:
-            self._give_thread_back(hold)
-            self._slots.free_one()
-            if ran is not None and ran.stuck:
-                self._note_stuck(hold.delivery)
+    def _over(self, hold: Hold, ran: Ran | None) -> None:
+        """The function has ended, or is left."""
+        self._give_thread_back(hold)
+        self._slots.free_one()
+        if ran is not None and ran.stuck:
+            self._note_stuck(hold.delivery)
 
-        try:
-            delivered = await deliver(hold, self._around, over=over)
-            if delivered.died:
-                self._upkeep.deaths()
-        finally:
-            del self._holds[hold.delivery.receipt]
-            if hold.alone:
-                self._receive()  # others had to wait for its end
+    def _delivered(self, hold: Hold, delivered: Delivered | Exception) -> None:
+        self._holds.pop(hold.delivery.receipt, None)
+        if not self._holds:
+            self._none_held.set()
+        if isinstance(delivered, Exception):
+            log.error(
+                "%s %s was not settled: another worker runs it when its lease ends",
+                hold.delivery.task, hold.delivery.id, exc_info=delivered,
+            )  # fmt: skip
+        elif delivered.died:
+            self._upkeep.deaths()
+        if hold.alone:
+            self._receive()  # others had to wait for its end
 
     def _note_stuck(self, delivery: Delivery) -> None:
         stuck = self._around.threads.stuck
@@ -334,10 +345,6 @@ class Worker:
         )  # fmt: skip
         if stuck == MAX_STUCK:
             self._on_stuck()
-
-
-async def _wait(event: asyncio.Event) -> None:
-    await event.wait()
 
 
 def _names(around: Surroundings) -> tuple[tuple[str, ...], tuple[str, ...]]:
