@@ -62,7 +62,8 @@ def test_a_process_that_dies_with_its_batch_loses_nothing(cloud: Cloud, shop: An
     assert source.invocations[0].answer.error_type == "Runtime.ExitError"
     assert len(cloud.journal("passed")) == 3, worker.log
     assert len(cloud.journal("gated")) == 3 + len(begun), "what the process had begun was begun again, once"
-    assert sum(cloud.record(each).attempt == 2 for each in ids) == len(begun)
+    used_up = sum(cloud.record(each).attempt == 2 for each in ids)
+    assert len(begun) <= used_up <= 3, "one that was handed out as the process died may not have begun"
 
 
 def test_a_function_that_times_out_fails_its_batch_and_an_attempt_is_used_up(cloud: Cloud, shop: Any) -> None:
