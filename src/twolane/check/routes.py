@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, TypeAlias
 
+from twolane.check.names import Names
 from twolane.check.places import having
-from twolane.check.refs import Func
+from twolane.check.refs import Cls, Func
 from twolane.check.scopes import Scope
 from twolane.check.tree import Module, Tree
 from twolane.check.words import dotted
@@ -52,20 +55,38 @@ class Route:
     status: str
 
 
+Key: TypeAlias = tuple[str, int, int] | tuple[str, str]
+"""A function or a class by its place; where that is not known, by its name in the module of the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A line of a table: its methods, its path, its status."""
+
+    methods: frozenset[str]
+    path: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Table:
+    """All tables of a tree."""
+
+    entries: dict[Key, _Entry]
+
+
 def func_of(scope: Scope) -> Func | None:
     """The function that a scope is the inside of."""
     if scope.parent is None or isinstance(scope.node, (ast.Module, ast.ClassDef)):
         return None
     owner = None
     if isinstance(scope.parent.node, ast.ClassDef) and scope.parent.parent is not None:
-        from twolane.check.refs import Cls
-
         owner = Cls(scope.module, scope.parent.node, scope.parent.parent)
     return Func(scope.module, scope.node, scope.parent, owner)
 
 
 def route_of(func: Func, tree: Tree) -> Route | None:
-    """The route a function handles, by its decorator or by a table of routes in its own module."""
+    """The route a function handles, by its decorator or by a table of routes."""
     if isinstance(func.node, ast.Lambda):
         return None
     for decorator in func.node.decorator_list:
@@ -151,26 +172,38 @@ def _listed_methods(call: ast.Call) -> list[str]:
 
 
 def _listed(func: Func, tree: Tree) -> Route | None:
-    """`Route("/path", handler)` and `app.add_api_route("/path", handler)`."""
-    listed = _table(tree, func.module).get(func.name)
-    if listed is None:
-        return None
-    methods, path, status = listed
-    return Route(func, methods, path, status)
+    """`Route("/path", handler)` and `app.add_api_route("/path", handler)`, wherever in the tree they stand."""
+    entries = _table(tree).entries
+    entry = entries.get(func.key) or entries.get((func.module.rel, func.name))
+    if entry is not None:
+        return Route(func, entry.methods, entry.path, entry.status)
+    if func.owner is not None and func.name in VERBS and (entry := entries.get(func.owner.key)) is not None:
+        return Route(func, frozenset([func.name.upper()]), entry.path, entry.status)
+    return None
 
 
-def _table(tree: Tree, module: Module) -> dict[str, tuple[frozenset[str], str, str]]:
-    """The handlers of a module's tables of routes, by name: methods, path, status; read once."""
-    known = module.cache.get("table")
-    if isinstance(known, dict):
-        return known  # pyright: ignore[reportUnknownVariableType]
-    table: dict[str, tuple[frozenset[str], str, str]] = {}
-    for found in having(tree, module, _ENTRY) if _ENTRY.search(module.text) else ():
-        for call in (place.call for place in found.calls):
-            if dotted(call.func).rpartition(".")[2] not in _ENTRIES or (path := _path(call)) is None:
-                continue
-            for each in (*call.args[1:2], *(k.value for k in call.keywords if k.arg == "endpoint")):
-                name = dotted(each).rpartition(".")[2]
-                table.setdefault(name, (frozenset(_listed_methods(call)), path, _status(call)))
-    module.cache["table"] = table
-    return table
+def _table(tree: Tree) -> _Table:
+    """The tables of routes of a tree, read once."""
+    known = tree.cache.get("routes")
+    if isinstance(known, _Table):
+        return known
+    tree.cache["routes"] = _Table({})  # what is looked up meanwhile is in no table
+    found = (_listed_in(each, tree) for each in tree.modules.values() if _ENTRY.search(each.text))
+    tree.cache["routes"] = made = _Table(dict(chain.from_iterable(found)))
+    return made
+
+
+def _listed_in(module: Module, tree: Tree) -> Iterator[tuple[Key, _Entry]]:
+    names = Names(tree)
+    for place in (place for found in having(tree, module, _ENTRY) for place in found.calls):
+        call = place.call
+        if dotted(call.func).rpartition(".")[2] not in _ENTRIES or (path := _path(call)) is None:
+            continue
+        entry = _Entry(frozenset(_listed_methods(call)), path, _status(call))
+        for each in (*call.args[1:2], *(k.value for k in call.keywords if k.arg == "endpoint")):
+            inner = each.args[0] if isinstance(each, ast.Call) and each.args else each  # `guarded(handler)`
+            found = names.ref(inner, place.scope)
+            if isinstance(found, (Func, Cls)):
+                yield found.key, entry
+            elif found is None:
+                yield (module.rel, dotted(inner).rpartition(".")[2]), entry

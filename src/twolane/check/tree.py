@@ -85,6 +85,7 @@ class Tree:
         self.modules: dict[str, Module] = {}
         self.parsed_lines = 0
         self.pinned: Module | None = None
+        self.cache: dict[str, object] = {}  # what was made from all of it, without any of its nodes
         self._named: dict[str, dict[str, list[Unit]]] = {}
         self._mentions: Mentions | None = None
         self._skeletons: dict[str, tuple[ast.Module, list[Unit]]] = {}
