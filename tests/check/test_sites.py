@@ -158,6 +158,19 @@ FOUND = {
     """,
 }
 
+FOUND["kept, and cancelled at shutdown"] = """
+    class Sender:
+        async def send(self):
+            self.worker = asyncio.create_task(awork())
+        async def aclose(self):
+            self.worker.cancel()
+            await self.worker
+    sender = Sender()
+    @app.post("/")
+    async def f():
+        await sender.send()
+"""
+
 NOT_FOUND = {
     "rich's progress": """
         from rich.progress import Progress
@@ -249,6 +262,37 @@ NOT_FOUND = {
                 lines.put(1)
             threading.Thread(target=feed).start()
             return StreamingResponse(iter(lines.get, None))
+    """,
+    "gathered from a list": """
+        @app.get("/")
+        async def f():
+            started = []
+            for _ in range(3):
+                one = asyncio.create_task(awork())
+                started.append(one)
+            await asyncio.gather(*started)
+    """,
+    "awaited where it is kept": """
+        running = {}
+        class Loader:
+            async def load(self, name):
+                self.running[name] = asyncio.create_task(awork())
+                return await self.running[name]
+        @app.get("/")
+        async def f():
+            return await Loader().load("a")
+    """,
+    "awaited by another method": """
+        class Upload:
+            async def begin(self):
+                self.worker = asyncio.create_task(awork())
+            async def finish(self):
+                await self.worker
+        @app.get("/")
+        async def f():
+            upload = Upload()
+            await upload.begin()
+            await upload.finish()
     """,
     "at start-up": """
         from contextlib import asynccontextmanager
@@ -369,3 +413,46 @@ async def f(buffer: Buffer = Depends()):
     buffer.ensure()
 """
     assert [site.callee for site in sites(tmp_path, text)] == ["self.once"]
+
+
+def test_the_hand_written_table_of_another_module(tmp_path: Path) -> None:
+    report = checked(
+        tmp_path,
+        handlers="""
+            import asyncio
+            from starlette.endpoints import HTTPEndpoint
+
+            async def save(n):
+                await session.commit()
+
+            async def create(request):
+                asyncio.create_task(save(1))
+
+            async def change(request):
+                asyncio.create_task(save(2))
+
+            class Thing(HTTPEndpoint):
+                async def post(self, request):
+                    asyncio.create_task(save(3))
+
+            async def nobody_calls_this(request):
+                asyncio.create_task(save(4))
+
+            async def create_(request):
+                asyncio.create_task(save(5))
+        """,
+        main="""
+            from starlette.applications import Starlette
+            from starlette.routing import Mount, Route
+            import handlers
+            from handlers import Thing, create
+
+            app = Starlette(routes=[
+                Route("/a", create, methods=["POST"]),
+                Mount("/b", routes=[Route("/c", endpoint=guarded(handlers.change)), Route("/thing", Thing)]),
+            ])
+        """,
+    )
+    assert [site.line for site in report.sites] == [9, 12, 16]
+    assert report.sites[0].evidence[-1].code == "TL115"
+    assert "all that this POST does" in " ".join(each.reason for each in report.sites[2].evidence)

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from twolane.check.places import Place
 from twolane.check.scopes import Scope, statements
-from twolane.check.words import dotted
+from twolane.check.words import dotted, words
 
 Fate: TypeAlias = Literal["awaited", "streamed", "returned", "dropped", "kept"]
 
@@ -26,6 +26,8 @@ _WAITS = frozenset(
     ]
 )
 _ENDS = frozenset(["cancel", "join", "result", "exception", "wait", "get", "aclose"])
+_ENDINGS = frozenset("close aclose stop shutdown drain exit aexit lifespan".split())  # noqa: SIM905
+_SETTLED: tuple[Fate, ...] = ("awaited", "returned")
 _STREAMS = ("StreamingResponse", "EventSourceResponse", "ServerSentEvent")
 
 
@@ -107,15 +109,63 @@ def is_generator(scope: Scope) -> bool:
 def _of_target(target: ast.expr, scope: Scope) -> Fate:
     while isinstance(target, ast.Subscript):
         target = target.value
+    outermost = (list(scope.functions()) or [scope])[-1]
+    if isinstance(target, ast.Attribute):
+        return _of_attribute(target, outermost)
     if not isinstance(target, ast.Name):
         return "kept"
-    function = next(scope.functions(), scope)
-    outermost = list(scope.functions())[-1:] or [function]
-    fates = {_use(each, target.id) for each in ast.walk(outermost[0].node)}
-    for fate in ("awaited", "returned"):
+    return _of_name(target.id, outermost.node, frozenset())
+
+
+def _of_name(name: str, around: ast.AST, seen: frozenset[str]) -> Fate:
+    """What becomes of what a name holds, and of a list that it is put into."""
+    lists: set[str] = set()
+    fates: set[Fate | None] = set()
+    for each in ast.walk(around):
+        fates.add(_use(each, name))
+        match each:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id=into), attr="append" | "add"), args=[ast.Name(id=put)]
+            ) if put == name:
+                lists.add(into)
+            case _:
+                continue
+    fates |= {_of_name(each, around, seen | {name}) for each in lists - seen - {name}}
+    for fate in _SETTLED:
         if fate in fates:
             return fate
     return "kept"
+
+
+def _of_attribute(target: ast.Attribute, outermost: Scope) -> Fate:
+    """`self.task = create_task(...)`: awaited here, or by another method that is no end of the object."""
+    name = dotted(target)
+    places: list[ast.AST] = [outermost.node]
+    parent = outermost.parent
+    if parent is not None and isinstance(parent.node, ast.ClassDef) and name.startswith("self."):
+        places += [
+            each
+            for each in parent.node.body
+            if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))
+            and not _ENDINGS & set(words(each.name))
+        ]
+    return "awaited" if any(_awaits(each, name) for each in places) else "kept"
+
+
+def _awaits(place: ast.AST, name: str) -> bool:
+    """Whether a function awaits what an attribute holds, and does not cancel it."""
+    awaited = False
+    for each in ast.walk(place):
+        match each:
+            case ast.Call(func=ast.Attribute(attr="cancel", value=of)) if dotted(of) == name:
+                return False
+            case ast.Await(value=value):
+                awaited = awaited or any(
+                    isinstance(part, ast.Attribute) and dotted(part) == name for part in ast.walk(value)
+                )
+            case _:
+                continue
+    return awaited
 
 
 def _use(node: ast.AST, name: str) -> Fate | None:
