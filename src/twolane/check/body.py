@@ -123,6 +123,17 @@ class Call:
                     yield found
 
 
+_RUNNERS = {
+    "asyncio.to_thread": 0,
+    "starlette.concurrency.run_in_threadpool": 0,
+    "fastapi.concurrency.run_in_threadpool": 0,
+    "asgiref.sync.sync_to_async": 0,
+    "anyio.to_thread.run_sync": 0,
+    "functools.partial": 0,
+}
+"""What calls its argument, and which: `asyncio.to_thread(server.sendmail, ...)` is a call of `server.sendmail`."""
+
+
 @dataclass(eq=False)
 class Body:
     """The inside of a function of the tree."""
@@ -160,6 +171,14 @@ class Body:
         ]
 
     @cached_property
+    def reached(self) -> list[Call]:
+        """The calls inside, and those that a thread or a pool makes of what it is handed."""
+        return [
+            *self.calls,
+            *(each for call in self.calls if (each := _handed(call, self.names)) is not None),
+        ]
+
+    @cached_property
     def docstring(self) -> str:
         """What it says of itself."""
         return "" if isinstance(self.func.node, ast.Lambda) else (ast.get_docstring(self.func.node) or "")
@@ -176,3 +195,22 @@ class Body:
             or (isinstance(each, ast.Return) and (each.value is None or isinstance(each.value, ast.Constant)))
             for each in self.func.node.body
         )
+
+
+def _handed(call: Call, names: Names) -> Call | None:
+    """What a call has called elsewhere: in a thread, in a pool."""
+    index = _RUNNERS.get(call.outside)
+    if index is None and call.name == "run_in_executor":
+        index = 1
+    if index is not None and len(call.args) > index:
+        func, rest = call.args[index], call.args[index + 1 :]
+    elif call.outside in ("threading.Thread", "threading.Timer", "multiprocessing.Process"):
+        target = next((k.value for k in call.keywords if k.arg in ("target", "function")), None)
+        if target is None:
+            return None
+        func, rest = target, ()
+    else:
+        return None
+    if not isinstance(func, (ast.Name, ast.Attribute)):
+        return None  # a lambda's inside is part of this function; the result of a call was seen
+    return Call(call.node, func, rest, call.keywords, call.scope, names)

@@ -11,12 +11,13 @@ from twolane.check.body import Body, Call
 from twolane.check.callers import Callers
 from twolane.check.names import Names
 from twolane.check.neutral import is_neutral, reads_by_name
+from twolane.check.places import unit_scope
 from twolane.check.refs import Cls, Func, Ref
 from twolane.check.routes import Route, func_of, route_of
 from twolane.check.rule import Evidence, Rule, SiteView, shown
 from twolane.check.rules import EVIDENCE
 from twolane.check.rules.mail import sends_mail
-from twolane.check.scopes import child, module_scope
+from twolane.check.scopes import Value, child, module_scope
 from twolane.check.server_limits import Limit
 from twolane.check.sites import Site
 from twolane.check.words import dotted
@@ -71,7 +72,7 @@ class Gatherer:
         view.routes = [(route, self._body(route.func)) for route in self._routes(site)]
         view.around = None if site.func is None else self._body(site.func)
         found = Gathered(view)
-        roots = list(self._roots(site, call))
+        roots = list({root.key: root for root in self._roots(site, call)}.values())
         if roots:
             view.root = self._body(roots[0])
             found.stub = view.root.is_stub
@@ -101,7 +102,8 @@ class Gatherer:
                     yield route
 
     def _roots(self, site: Site, call: Call) -> Iterator[Func]:
-        """What runs later: the callee, what a wrapper's callers hand over, what a wrapper is given."""
+        """What runs later: the callee, what a wrapper's callers hand over, what a wrapper is or was given."""
+        yield from self._wrapped(call)
         found = self._function(call.ref)
         if found is None and (call.ref is None or site.passed):
             found = self._sole(call)
@@ -112,6 +114,20 @@ class Gatherer:
             if other is not None:
                 yield other
         yield from call.argument_refs()
+
+    def _wrapped(self, call: Call) -> Iterator[Func]:
+        """`work = guarded(save)`, and then `add_task(work)`: the functions that a wrapper was given."""
+        made: list[ast.expr] = [call.func]
+        if isinstance(call.func, ast.Name):
+            for scope in call.scope.functions():
+                bindings = scope.bindings.get(call.func.id, ())
+                made = [each.node for each in bindings if isinstance(each, Value) and each.node is not None]
+                if bindings:
+                    break
+        for node in made:
+            if isinstance(node, ast.Call):
+                args, keywords = tuple(node.args), tuple(node.keywords)
+                yield from Call(node, node.func, args, keywords, call.scope, self.names).argument_refs()
 
     def _body(self, func: Func) -> Body:
         if func.key not in self._bodies:
@@ -152,7 +168,7 @@ class Gatherer:
             for rule in EVIDENCE:
                 if rule.of_body is not None:
                     found.body += [(rule, rule.evidence(hit, body.module.rel)) for hit in rule.of_body(body)]
-            for call in body.calls:
+            for call in body.reached:
                 for further in self._look(call, body, depth, found):
                     if further.key not in seen:
                         seen.add(further.key)
@@ -160,20 +176,18 @@ class Gatherer:
 
     def _look(self, call: Call, body: Body, depth: int, found: Gathered) -> Iterator[Func]:
         """Claim a call by a rule, or say which functions to follow."""
-        inside = call.ref
-        if inside is None and not is_neutral(call):
-            inside = self._sole(call)
+        if isinstance(call.ref, Cls):
+            self._made(call, call.ref, found)
+        inside = self._sole(call) if call.ref is None and not is_neutral(call) else call.ref
         if isinstance(inside, Func):
             if _is_within(inside, body.func):
                 return
             if self._claimed(call, found, only=_BY_NAME) or sends_mail(call):
                 return
-            if self._is_open(inside):
-                reason = f"which code this is depends on the object: {shown(call.func)}"
-                found.unknown.append(Evidence(call.module.rel, call.line, "TL000", reason))
-                if _is_abstract(inside):
-                    self._claimed(call, found)
-                    return
+            yield from self._instead(call, inside, depth, found)
+            if _is_abstract(inside):
+                self._claimed(call, found)
+                return
             if depth < DEEPEST:
                 yield inside
                 yield from call.argument_refs()
@@ -182,22 +196,46 @@ class Gatherer:
         if depth < DEEPEST and call.outside:
             yield from call.argument_refs()
 
-    def _is_open(self, func: Func) -> bool:
-        """Whether other code may run in its place: it is abstract, or a class below its own has it too."""
-        if _is_abstract(func):
-            return True
+    def _instead(self, call: Call, func: Func, depth: int, found: Gathered) -> Iterator[Func]:
+        """Where other code may run in its place nothing is proven; and what any of that does counts against it."""
+        others = self._others(func)
+        if others or _is_abstract(func):
+            reason = f"which code this is depends on the object: {shown(call.func)}"
+            found.unknown.append(Evidence(call.module.rel, call.line, "TL000", reason))
+        if depth < DEEPEST:
+            yield from others
+
+    def _made(self, call: Call, cls: Cls, found: Gathered) -> None:
+        """An object is made, which is no work; but one whose making has effects proves nothing."""
+        init = self._function(cls)
+        if init is None:
+            return
+        for each in self._body(init).reached:
+            if any(
+                rule.of_call is not None and rule.says == "queue" and rule.of_call(each) for rule in EVIDENCE
+            ):
+                reason = f"making this object does more than make it: {shown(call.func)}"
+                found.unknown.append(Evidence(call.module.rel, call.line, "TL000", reason))
+                return
+
+    def _others(self, func: Func) -> list[Func]:
+        """The methods of classes below its own that may run in its place."""
         tree = self.names.tree
-        paths = set(tree.defining(func.name))
+        paths = dict.fromkeys(tree.defining(func.name))
         if func.owner is None or func.name.startswith("__") or len(paths) > MOST_OVERRIDES:
-            return False
+            return []
         base = func.owner.node.name
-        return any(
-            dotted(each).rpartition(".")[2] == base
-            for path in paths
-            for unit in tree.named(tree.modules[path], func.name)
-            if unit.classes
-            for each in unit.classes[-1].bases
-        )
+        others: list[Func] = []
+        for path in paths:
+            module = tree.modules[path]
+            for unit in tree.named(module, func.name):
+                if unit.classes and any(
+                    dotted(each).rpartition(".")[2] == base for each in unit.classes[-1].bases
+                ):
+                    scope = unit_scope(tree, unit)
+                    owner = Cls(module, unit.classes[-1], scope.parent or scope)
+                    others.append(Func(module, unit.node, scope, owner))
+        return others
 
     def _claim(self, call: Call, depth: int, found: Gathered) -> None:
         if sends_mail(call) or self._claimed(call, found):

@@ -10,7 +10,7 @@ import ast
 import sys
 from collections.abc import Iterator
 
-from twolane.check.plain import FLUENT, WRAPPERS, YIELDED, builtin, given, is_static
+from twolane.check.plain import FLUENT, WRAPPERS, YIELDED, builtin, given, is_callable, is_static
 from twolane.check.refs import Cls, Ext, Func, Inst, Mod, Ref
 from twolane.check.scopes import (
     Binding,
@@ -168,7 +168,7 @@ class Names:
             return self.ref(func.node.body, inner, depth + 1)
         if func.node.returns is not None:
             found = self.annotated(func.node.returns, func.scope, depth + 1)
-            if found is not None:
+            if found is not None and not is_callable(found):
                 return found
         for statement in statements(func.node.body):
             value = given(statement)

@@ -13,14 +13,14 @@ _IMPURE_BUILTINS = frozenset(["exec", "eval", "open", "input", "compile", "__imp
 _BUILTINS = frozenset(dir(builtins)) - _IMPURE_BUILTINS
 _PURE = (
     "json.", "re.", "math.", "datetime.", "time.", "uuid.", "random.", "collections.", "itertools.", "functools.", "hashlib.",
-    "base64.", "typing.", "os.path.", "os.environ", "os.getenv", "os.getpid", "os.listdir", "os.walk", "os.stat", "logging.",
+    "base64.", "typing.", "os.path.", "os.environ", "os.getenv", "os.getpid", "os.listdir", "os.walk", "os.stat", "os.lstat", "os.scandir", "os.readlink", "os.fspath", "logging.",
     "copy.", "string.", "textwrap.", "enum.", "dataclasses.", "decimal.", "urllib.parse.", "traceback.", "inspect.", "io.",
     "contextlib.", "secrets.", "zlib.", "gzip.", "statistics.", "operator.", "platform.", "mimetypes.", "html.", "hmac.",
     "asyncio.gather", "asyncio.wait", "asyncio.Lock", "asyncio.Event", "asyncio.Semaphore", "asyncio.get", "asyncio.timeout",
     "asyncio.iscoroutine", "asyncio.run", "asyncio.new_event_loop", "asyncio.to_thread", "asyncio.set_event_loop", "asyncio.current_task",
     "threading.", "pathlib.Path", "pydantic.", "fastapi.", "starlette.", "typing_extensions.", "email.", "jinja2.", "pytz.",
     "zoneinfo.", "dateutil.", "bs4.", "lxml.", "numpy.", "pandas.", "yaml.", "markdown.", "sys.", "types.", "weakref.",
-    "importlib.", "sqlalchemy.select", "sqlalchemy.func", "sqlalchemy.text", "sqlalchemy.create_engine", "sqlmodel.select", "requests.get",
+    "importlib.metadata.", "importlib.resources.", "sqlalchemy.select", "sqlalchemy.func", "sqlalchemy.text", "sqlalchemy.create_engine", "sqlmodel.select", "requests.get",
     "httpx.get", "os.makedirs", "os.mkdir", "os.access", "fnmatch.", "glob.", "abc.", "struct.", "contextvars.", "tempfile.", "ssl.",
     "opentelemetry.", "premailer.", "fastapi_mail.MessageSchema", "fastapi_mail.ConnectionConfig",
 )  # fmt: skip
@@ -127,7 +127,6 @@ _READS = frozenset(
         "exec_driver",
         "refresh",
         "expunge",
-        "close",
         "rollback",
         "begin",
         "connect",
@@ -231,6 +230,20 @@ _READS = frozenset(
         "detect",
     ]
 )
+_DOES = frozenset(
+    [
+        "attach", "begin", "bind", "build", "calculate", "compute", "connect", "convert", "copy", "detect", "ensure", "enter", "exit",
+        "extract", "join", "load", "lock", "make", "prefetch", "raise", "receive", "refresh", "render", "replace", "stream", "use",
+    ]
+)  # fmt: skip
+"""Verbs of reading and computing that are said of work too: `make_payment`, `render_video`, `join_team`."""
+_READS_ANYWAY = frozenset(
+    [
+        "begin", "begin_nested", "bind", "connect", "copy", "exit", "join", "joinedload", "load_only", "lock", "make_aware",
+        "raise_for_status", "refresh", "refresh_from_db", "render", "render_template", "render_to_string", "replace",
+    ]
+)  # fmt: skip
+"""What texts, templates, queries and sessions have."""
 _RUNS_SQL = frozenset(["execute", "exec", "run", "raw"])
 _READING_SQL = ("select", "with", "show", "explain", "pragma", "match")
 _CHANGES = frozenset("add remove insert append appendleft".split())  # noqa: SIM905
@@ -255,8 +268,14 @@ def is_neutral(call: Call) -> bool:
     if isinstance(call.func, ast.Attribute):
         if call.verb in _CHANGES and not _is_own(call.func.value, call):
             return False  # `plugin.instance.add(...)`, `WAITING.append(...)`: no list of this function
-        return call.verb in _READS or call.name in _READS or call.name.startswith("__")
-    return call.verb in _READS and call.verb not in _RISKY_ON_STORES
+        return _reads(call.name) or call.name in _READS - _DOES or call.name.startswith("__")
+    return isinstance(call.func, ast.Name) and _reads(call.name) and call.verb not in _RISKY_ON_STORES
+
+
+def _reads(name: str) -> bool:
+    """Whether a name says that something is read or computed, and nothing else."""
+    verb = next(iter(words(name)), "")
+    return verb in _READS and (verb not in _DOES or name in _READS_ANYWAY)
 
 
 def _is_own(node: ast.expr, call: Call) -> bool:
@@ -285,4 +304,4 @@ def _reads_rows(call: Call) -> bool:
 
 def reads_by_name(name: str) -> bool:
     """Whether a name says that a function reads, formats or computes."""
-    return next(iter(words(name)), "") in (_READS - _RISKY_ON_STORES)
+    return _reads(name) and next(iter(words(name)), "") not in _RISKY_ON_STORES

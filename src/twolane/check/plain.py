@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 
-from twolane.check.refs import Ext, Ref
+from twolane.check.refs import Ext, Inst, Ref
 
 WRAPPERS = frozenset(
     [
@@ -46,6 +46,11 @@ def given(statement: ast.stmt) -> ast.expr | None:
 def builtin(name: str) -> Ref | None:
     """A name that is Python's own; None: it is not."""
     return Ext(name) if name in _BUILTINS else None
+
+
+def is_callable(found: Ref) -> bool:
+    """Whether an annotation only says that something can be called: what is returned says which."""
+    return isinstance(found, Inst) and isinstance(found.of, Ext) and found.of.dotted.endswith(".Callable")
 
 
 _BUILTINS = frozenset(dir(builtins))

@@ -47,6 +47,10 @@ _BROKERS = frozenset(
         "nats",
         "dramatiq",
         "bus",
+        "jetstream",
+        "mqtt",
+        "eventbridge",
+        "servicebus",
     ]
 )
 

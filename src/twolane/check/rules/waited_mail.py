@@ -9,7 +9,7 @@ from twolane.check.rules.mail import sends_mail, tone
 
 
 def _mails(view: SiteView) -> Iterator[Hit]:
-    calls = [call for body, _ in view.bodies for call in body.calls if sends_mail(call)]
+    calls = [call for body, _ in view.bodies for call in body.reached if sends_mail(call)]
     if view.call is not None and sends_mail(view.call):
         calls.insert(0, view.call)
     if not calls:
