@@ -16,6 +16,7 @@ ENOUGH = 3
 MOST_SHOWN = 6
 
 _WRITES = frozenset(["TL101", "TL103", "TL104", "TL107", "TL109", "TL110", "TL114", "TL115"])
+_TIDY = frozenset(["TL201", "TL202", "TL203"])
 _EXPLAINED = {
     "TL204": _WRITES,
     "TL206": _WRITES | {"TL108"},
@@ -70,20 +71,29 @@ def _score(evidence: list[Evidence]) -> int:
 
 def _is_proven(found: Gathered) -> bool:
     """Positive proof: everything that the task reaches is harmless."""
-    says = {rule.says for rule, _ in found.body}
+    codes = {rule.code for rule, _ in found.body}
+    if "TL201" in codes and codes <= {"TL106", *_TIDY}:
+        codes.discard("TL106")  # a removal that is tried again after a pause
+    says = {rule.says for rule, _ in found.body if rule.code in codes}
     if found.unknown or found.stub or says != {"background"}:
         return False
     if any(rule.code in ("TL103", "TL116") for rule, _ in found.site) or _is_wanted(found):
         return False
-    if all(rule.code == "TL203" for rule, _ in found.body):
+    if codes == {"TL203"}:
         return not any(_mutates(body) for body, _ in found.view.bodies)
     return True
 
 
 def _is_wanted(found: Gathered) -> bool:
-    """An entry that is all that a request asks for is no trace of it: it is what somebody typed in."""
-    return any(rule.code == "TL109" for rule, _ in found.site) and any(
-        rule.code == "TL210" for rule, _ in (*found.body, *found.site)
+    """An entry that is all that a request asks for is no trace of it: it is what somebody typed in.
+
+    And a file whose removal is all that a DELETE asks for is no temporary one.
+    """
+    if not any(rule.code == "TL109" for rule, _ in found.site):
+        return False
+    codes = {rule.code for rule, _ in (*found.body, *found.site)}
+    return "TL210" in codes or (
+        "TL201" in codes and any("DELETE" in route.methods for route, _ in found.view.routes)
     )
 
 

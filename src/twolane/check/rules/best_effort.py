@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from twolane.check.rule import Hit, Rule, SiteView
 
 _SAYS = re.compile(
-    r"best[- ]effort|don'?t care|do not care|not critical|non[- ]critical|nice to have|"
-    r"okay? to lose|may be lost|can be lost|opportunistic|no need to wait|ignore (?:failures|errors)",
+    r"best[- ]effort|don'?t care|do not care|not critical|non[- ]critical|nice to have|opportunistic|"
+    r"(?:fine|okay?|acceptable|harmless) (?:to lose|if (?:it|this|they|one)(?: is| are|'s)? (?:lost|fails?|dropped))",
     re.IGNORECASE,
 )
+_DENIES = re.compile(r"\b(?:not|no longer|never|isn'?t) (?:a )?(?:best|nice|opportunistic)", re.IGNORECASE)
+_WORRIES = re.compile(r"\b(?:TODO|FIXME|XXX|HACK|BUG)\b")
+"""A worry gives no leave: "TODO: best effort until we have a queue"."""
 _ABOVE = 4
 
 
@@ -19,13 +22,21 @@ def _said(view: SiteView) -> Iterator[Hit]:
     end = view.site.place.call.end_lineno or view.site.line
     for number in range(max(1, view.site.line - _ABOVE), end + 1):
         comment = view.module.line(number).partition("#")[2]
-        if comment and "twolane:" not in comment and _SAYS.search(comment):
+        if comment and "twolane:" not in comment and _gives_leave(comment):
             yield Hit(number, f'the author says so: "{comment.strip()}"', 4)
             return
-    if view.root is not None and (found := _SAYS.search(view.root.docstring)):
+    if (
+        view.root is not None
+        and (found := _SAYS.search(view.root.docstring))
+        and _gives_leave(view.root.docstring)
+    ):
         yield Hit(
             view.root.func.node.lineno, f'its docstring says so: "{found[0]}"', path=view.root.module.rel
         )
+
+
+def _gives_leave(text: str) -> bool:
+    return bool(_SAYS.search(text)) and not _DENIES.search(text) and not _WORRIES.search(text)
 
 
 RULE = Rule(

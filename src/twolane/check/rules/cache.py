@@ -8,7 +8,8 @@ from twolane.check.body import Call
 from twolane.check.rule import Hit, Rule, SiteView, shown
 from twolane.check.words import dotted, words
 
-_CACHES = frozenset("cache cached caches caching memo redis lru prefetch prewarm warmup".split())  # noqa: SIM905
+_CACHES = frozenset("cache cached caches caching memoize lru prefetch prewarm warmup".split())  # noqa: SIM905
+_FILLS = frozenset("rebuild populate fill load preload write bust drop remove prime".split())  # noqa: SIM905
 _OPERATIONS = frozenset(
     [
         "set",
@@ -46,19 +47,34 @@ _OPERATIONS = frozenset(
 def _caches(call: Call) -> str | None:
     if call.makes:
         return None
-    if call.words & (_CACHES - {"redis"}) and not call.verb.startswith("get"):
+    if _is_named(words(call.name)):
         return f"is about a cache: {shown(call.node)}"
     if call.receiver & _CACHES and (call.name in _OPERATIONS or call.verb in _OPERATIONS):
         return f"is about a cache: {shown(call.node)}"
+    if "redis" in call.receiver and _runs_out(call):
+        return f"is about a cache, since it runs out: {shown(call.node)}"
     return None
 
 
+def _runs_out(call: Call) -> bool:
+    """What lies in Redis without an end is a store, and the state of somebody's job may be all that there is."""
+    return call.name in ("setex", "psetex", "expire") or (
+        call.verb == "set"
+        and any(k.arg in ("ex", "px", "exat", "ttl", "timeout", "expire") for k in call.keywords)
+    )
+
+
+def _is_named(name: tuple[str, ...]) -> bool:
+    """`refresh_cache`, `cache_answer`, `run_prefetch`; not `send_cached_invoices` or `flush_cache_to_database`."""
+    if not set(name) & _CACHES or {"to", "get"} & set(name):
+        return False
+    return name[0] in _CACHES | _OPERATIONS | _FILLS or name[-1] in _CACHES
+
+
 def _named(view: SiteView) -> Iterator[Hit]:
-    if set(words(dotted(view.site.callee).rpartition(".")[2])) & (_CACHES - {"redis"}):
+    if _is_named(words(dotted(view.site.callee).rpartition(".")[2])):
         yield Hit(view.site.line, f"fills or empties a cache, by its name: {view.site.called}")
-    elif (
-        view.call is not None and view.call.receiver & (_CACHES - {"redis"}) and view.call.verb in _OPERATIONS
-    ):
+    elif view.call is not None and view.call.receiver & _CACHES and view.call.verb in _OPERATIONS:
         yield Hit(view.site.line, f"fills or empties a cache, by what it is called on: {view.site.called}")
 
 

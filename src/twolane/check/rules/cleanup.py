@@ -18,11 +18,9 @@ _TEMPORARY = frozenset("temp tmp temporary tempdir tmpdir file path folder dir d
 def _removes(call: Call) -> str | None:
     if call.outside in _REMOVES or call.outside.startswith("tempfile."):
         return f"removes what is temporary: {shown(call.node)}"
-    if call.name in ("unlink", "rmtree", "rmdir", "cleanup") and not call.outside.startswith(
-        ("sqlalchemy.", "boto3.")
-    ):
+    if call.name in ("unlink", "rmtree", "rmdir") and not call.outside.startswith(("sqlalchemy.", "boto3.")):
         return f"removes what is temporary: {shown(call.node)}"
-    if call.name == "close" and call.receiver & _TEMPORARY:
+    if call.name in ("close", "cleanup") and call.receiver & _TEMPORARY:
         return f"closes a file: {shown(call.node)}"
     return None
 

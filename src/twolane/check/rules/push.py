@@ -5,16 +5,25 @@ from __future__ import annotations
 from twolane.check.body import Call
 from twolane.check.rule import Rule, shown
 
-_PUSHES = frozenset(
-    "emit broadcast broadcast_json send_json send_text send_personal_message push_event publish_event send_bytes".split()  # noqa: SIM905
+_PUSHES = frozenset("broadcast_json send_json send_text send_personal_message send_bytes".split())  # noqa: SIM905
+"""What a websocket is spoken to with."""
+_SOCKETS = frozenset(
+    "websocket websockets ws wss sio socket socketio sockets sse connection connections hub realtime clients".split()  # noqa: SIM905
 )
-_SOCKETS = frozenset("websocket websockets ws sio socket socketio sockets sse connections hub".split())  # noqa: SIM905
+_SPEAKS = frozenset("send publish notify push emit broadcast".split())  # noqa: SIM905
+_ELSEWHERE = frozenset(
+    "bus kafka nats rabbit rabbitmq broker producer outbox queue email emails mail sms slack webhook telegram".split()  # noqa: SIM905
+)
+"""`bus.emit("order.created")` reaches a program that must know."""
 
 
 def _pushes(call: Call) -> str | None:
-    if call.name in _PUSHES or call.verb in ("emit", "broadcast"):
+    if (call.words | call.receiver) & _ELSEWHERE:
+        return None
+    on_sockets = call.receiver & _SOCKETS
+    if call.name in _PUSHES or (on_sockets and call.verb in _SPEAKS):
         return f"pushes to open browsers: {shown(call.node)}"
-    if call.receiver & _SOCKETS and call.verb in ("send", "publish", "notify", "push"):
+    if call.verb == "broadcast" and (call.receiver & {"manager"} or call.words & _SOCKETS):
         return f"pushes to open browsers: {shown(call.node)}"
     return None
 

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 from twolane.check.body import Call
 from twolane.check.rule import Rule, shown
+from twolane.check.words import words
 
 _GIVES = frozenset(
-    [
-        "release",
-        "abort",
-        "close",
-        "aclose",
-        "disconnect",
-        "shutdown",
-        "cancel",
-        "unlock",
-        "dispose",
-        "stop",
-        "terminate",
-        "kill",
-        "cleanup",
-        "task_done",
-        "release_lock",
-        "close_all",
-        "remove_listener",
-        "unsubscribe",
-        "unregister",
-        "wait_closed",
-    ]
+    "aclose task_done remove_listener wait_closed release_lock abort dispose".split()  # noqa: SIM905
 )
+"""Nobody says these of a customer's things."""
+_ENDS_THINGS = frozenset(
+    "release disconnect shutdown cancel unlock stop terminate kill cleanup unsubscribe unregister".split()  # noqa: SIM905
+)
+"""A machine, an account, an order or a seat is stopped, cancelled or released too: only on what a process holds."""
+_HELD = frozenset(
+    [
+        "lock", "locks", "semaphore", "semaphores", "sem", "mutex", "limiter", "conn", "connection", "connections", "pool", "executor",
+        "loop", "thread", "timer", "future", "socket", "sockets", "websocket", "ws", "sock", "pubsub", "listener", "reader", "writer",
+        "transport", "driver", "browser", "proc", "tunnel", "tempdir", "tmpdir", "tempfile", "redis",
+    ]
+)  # fmt: skip
+_CLOSED = _HELD | frozenset(
+    [
+        "client", "session", "engine", "page", "context", "server", "response", "resp", "stream", "streamer", "generator", "gen",
+        "file", "fh", "fp", "buffer", "cursor", "queue", "db", "database", "smtp", "ftp", "sftp", "producer", "consumer", "crawler",
+        "stack", "temp", "tmp", "zip", "archive", "image", "img", "process", "worker", "ssh", "channel",
+    ]
+)  # fmt: skip
+"""A ticket and a position are closed too."""
+_ON = dict.fromkeys(_ENDS_THINGS, _HELD) | {"close": _CLOSED, "close_all": _CLOSED}
 _ENDS = frozenset(["os._exit", "os.kill", "sys.exit", "signal.raise_signal", "os.killpg"])
 _ROWS = frozenset(
     [
@@ -51,9 +52,18 @@ _ROWS = frozenset(
 def _releases(call: Call) -> str | None:
     if call.outside in _ENDS:
         return f"ends this process: {shown(call.node)}"
-    if call.name in _GIVES and "." in call.text and not call.receiver & _ROWS:
+    if "." not in call.text or call.receiver & _ROWS:
+        return None
+    held = _ON.get(call.name, frozenset[str]())
+    if call.name in _GIVES or held & _last_words(call):
         return f"gives back what only this process holds: {shown(call.node)}"
     return None
+
+
+def _last_words(call: Call) -> set[str]:
+    """What the method is called on, by the last word of its name and of its class."""
+    of = words(call.text.rpartition(".")[0].removesuffix("()"))
+    return {*of[-1:], *words(call.outside.rpartition(".")[0].removesuffix("()"))[-1:]}
 
 
 RULE = Rule(

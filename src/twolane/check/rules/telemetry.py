@@ -38,6 +38,16 @@ _COUNTERS = frozenset(
 )
 _AMBIGUOUS = frozenset(["usage", "segment", "tracking", "heartbeat", "stats"])
 """`report_usage_reset` tells somebody something; a function of the tree with such a name is read, not believed."""
+_ONLY_COUNTS = frozenset(
+    "telemetry analytics posthog mixpanel amplitude plausible statsd prometheus pageview heartbeat".split()  # noqa: SIM905
+)
+_MAKES = frozenset(
+    "create delete remove process generate build compute calculate derive import train evaluate get fetch".split()  # noqa: SIM905
+)
+_SENDS = frozenset("post push emit flush publish collect save write store bump add upload".split())  # noqa: SIM905
+_TRACKED = frozenset(
+    "event events view views click clicks visit visits login search download page api request feature activity".split()  # noqa: SIM905
+)
 _CAPTURES = frozenset(
     [
         "track",
@@ -73,10 +83,29 @@ def _counts(call: Call) -> str | None:
 
 def _named(view: SiteView) -> Iterator[Hit]:
     name = words(dotted(view.site.callee).rpartition(".")[2])
-    if set(name) & (_COUNTS - {"usage", "segment", "tracking"}) or name[:1] == ("track",):
+    if _is_count(name) and not _is_handed_in(view, name):
         yield Hit(view.site.line, f"counts something, by its name: {view.site.called}")
     elif view.call is not None and view.call.receiver & _COUNTERS and view.call.verb in _CAPTURES:
         yield Hit(view.site.line, f"counts something, by what it is called on: {view.site.called}")
+
+
+def _is_count(name: tuple[str, ...]) -> bool:
+    """`post_metrics`, `track_login`; not `create_metric`, `track_parcel` or `generate_analytics`."""
+    verb, rest = next(iter(name), ""), set(name[1:])
+    if verb == "track":
+        return bool(rest & (_COUNTS | _TRACKED))
+    if set(name) & _ONLY_COUNTS and verb not in _MAKES:
+        return True
+    return bool(set(name) & (_COUNTS - {"usage", "segment", "tracking"})) and verb in _CAPTURES | _SENDS
+
+
+def _is_handed_in(view: SiteView, name: tuple[str, ...]) -> bool:
+    """What is posted to `/metrics` is what somebody keeps there: the thing itself."""
+    counted = {each.rstrip("s") for each in name if each in _COUNTS | {"event", "events"}}
+    return any(
+        route.methods - {"GET", "HEAD"} and counted & {each.rstrip("s") for each in words(route.path)}
+        for route, _ in view.routes
+    )
 
 
 RULE = Rule(
