@@ -99,6 +99,7 @@ for module in pkgutil.walk_packages(floor.__path__, floor.__name__ + "."):
     assert third_party(loaded_by(script)) == set()
 
 
+FUNCTIONS = str(Path(__file__).parent.parent / "aws_lambda" / "functions")
 APP = """
 import sys
 sys.path.insert(0, {folder!r})
@@ -107,6 +108,18 @@ import shop
 _ = shop.tasks.settings, shop.tasks.runtime
 """
 HANDLER = "import twolane.aws_lambda\nhandler = twolane.aws_lambda.handler('shop:app')"
+
+
+def test_an_app_with_a_queue_in_a_file_loads_nothing_of_sqs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TWOLANE_QUEUE", f"sqlite:///{tmp_path}/queue.db")
+    loaded = own(loaded_by(APP.format(folder=FUNCTIONS)))
+    assert "twolane.wiring.opening" in loaded
+    assert {name for name in loaded if name.startswith("twolane.backends.sqs")} == {
+        "twolane.backends.sqs",
+        "twolane.backends.sqs.addresses",
+    }
 
 
 def test_a_function_loads_its_app_and_little_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,8 +131,7 @@ def test_a_function_loads_its_app_and_little_more(monkeypatch: pytest.MonkeyPatc
         "ALERTS": "log",
     }.items():
         monkeypatch.setenv(f"TWOLANE_{name}", value)
-    folder = str(Path(__file__).parent.parent / "aws_lambda" / "functions")
-    app = APP.format(folder=folder)
+    app = APP.format(folder=FUNCTIONS)
 
     assert third_party(loaded_by("import twolane.aws_lambda")) == set()
     assert len(own(loaded_by("import twolane.aws_lambda"))) <= 3

@@ -14,7 +14,8 @@ import typer
 
 from twolane.backends.sqlite import SqliteQueue
 from twolane.backends.sqlite.place import Place, place_of
-from twolane.backends.sqs import SqsQueue, StatelessSqsQueue, kinds
+from twolane.backends.sqs import SqsQueue, StatelessSqsQueue
+from twolane.backends.sqs.kinds import kinds
 from twolane.cli import exits, forms
 from twolane.cli.finding import find_settings, opened_stores
 from twolane.cli.options import App, AppDir, AsJson
