@@ -6,8 +6,7 @@ Apart from parts.py since it loads FastAPI.
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 from fastapi import Depends
@@ -39,8 +38,9 @@ async def client(chains: int) -> None:
     tasks.close()
 
 
-if __name__ == "__main__":
-    if sys.argv[1] == "client":
-        asyncio.run(client(int(sys.argv[2])))
+def main(words: Sequence[str]) -> None:
+    """Be the client or a worker of a round."""
+    if words[0] == "client":
+        asyncio.run(client(int(words[1])))
     else:
-        asyncio.run(worker(sys.argv[2], int(sys.argv[3])))
+        asyncio.run(worker(words[1], int(words[2])))

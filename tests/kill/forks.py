@@ -19,6 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+RUNS = 1000
+"""Instead of an exit code: the process has not ended."""
+
 
 @dataclass(frozen=True)
 class Forked:
@@ -31,9 +34,16 @@ class Forked:
         os.kill(self.pid, signal.SIGKILL)
         self.wait()
 
+    def terminate(self) -> None:
+        os.kill(self.pid, signal.SIGTERM)
+
     def wait(self) -> int:
-        """Its exit code, or minus the signal that ended it; once."""
+        """Its exit code, or minus the signal that ended it; once. No other process is started meanwhile."""
         return self.forks.ask(wait=self.pid)
+
+    def poll(self) -> int | None:
+        """As `wait`, of one that has ended; None: it runs."""
+        return None if (code := self.forks.ask(poll=self.pid)) == RUNS else code
 
 
 class Forks:
@@ -87,6 +97,9 @@ def _serve(parts: Path) -> None:
         order = json.loads(line)
         if "wait" in order:
             answer = os.waitstatus_to_exitcode(os.waitpid(order["wait"], 0)[1])
+        elif "poll" in order:
+            ended, status = os.waitpid(order["poll"], os.WNOHANG)
+            answer = os.waitstatus_to_exitcode(status) if ended else RUNS
         elif (answer := os.fork()) == 0:
             _become(module, **order["start"])
         print(answer, flush=True)

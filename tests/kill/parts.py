@@ -1,6 +1,6 @@
 """What the killed processes run: the tasks, a client with a ledger, a worker that may kill itself at a step.
 
-Started as `python parts.py client|worker ...`, or forked. Every line of the ledger and of the effects is fsynced before
+Forked (forks.py). Every line of the ledger and of the effects is fsynced before
 anything goes on, so that a kill cannot take back what they say.
 """
 
@@ -10,19 +10,28 @@ import asyncio
 import itertools
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pydantic.type_adapter  # noqa: F401  (once, in the process that forks, and not in each of its children)
+
+import twolane.backends.sqlite
+import twolane.engine.worker
+import twolane.wiring.opening  # noqa: F401
 from twolane import Backoff, RetryLater, TaskContext, Tasks
 from twolane.contracts.queue import CancelMessage, Delivery, Outgoing, Send
+from twolane.engine import teller
+from twolane.engine.targets import LogTarget
 from twolane.values.errors import QueueError, SendRefused, SendUnknown
 from twolane.values.record import State
 
 NOW = Backoff(base_s=0.0)
 tasks = Tasks()
+# Who was killed while it told the log is relieved within a second, not ten: each round waits for it.
+LogTarget.timeout_s = 0.6
+teller.SLACK_S, teller.LOOK_S = 0.4, 0.2
 UNREADABLE = 2
 CANCEL_WITHIN_S = 1.0
 
@@ -175,7 +184,3 @@ def main(words: Sequence[str]) -> None:
         asyncio.run(client(int(words[1])))
     else:
         asyncio.run(worker(words[1], int(words[2])))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kill.forks import Forked, Forks
 from tests.kill.ledger import (
     accepted_is_the_sum,
     children_are_stored_with_their_parent,
@@ -32,47 +31,60 @@ STEPS = ("read", "call", "decide", "settle", "settled")
 DEADLINE_S = 100.0
 
 
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    made = Forks(PARTS)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def forks_of_chains() -> Iterator[Forks]:
+    made = Forks(CHAINS)
+    yield made
+    made.close()
+
+
 class Round:
     """The processes of one round, in a folder of its own."""
 
-    def __init__(self, folder: Path, parts: Path = PARTS) -> None:
+    def __init__(self, folder: Path, forks: Forks) -> None:
         self.folder = folder
-        self.parts = parts
+        self.forks = forks
         self.killed: set[int] = set()
-        self.workers: list[subprocess.Popen[bytes]] = []
-        self.log = (folder / "log").open("ab")
+        self.workers: list[Forked] = []
 
-    def start(self, *words: object) -> subprocess.Popen[bytes]:
+    def start(self, *words: object) -> Forked:
         """Start a client or a worker."""
-        return subprocess.Popen(
-            [sys.executable, str(self.parts), *map(str, words)],
-            env={
-                **os.environ,
-                "TWOLANE_KILL_FOLDER": str(self.folder),
-                "TWOLANE_QUEUE": f"sqlite:///{self.folder / 'queue.db'}",
-            },
-            stdout=self.log,
-            stderr=self.log,
-        )
+        environment = {
+            "TWOLANE_KILL_FOLDER": str(self.folder),
+            "TWOLANE_QUEUE": f"sqlite:///{self.folder / 'queue.db'}",
+        }
+        return self.forks.start(self.folder / "log", environment, *words)
 
-    def start_worker(self, step: str = "never", number: int = 1) -> subprocess.Popen[bytes]:
+    def start_worker(self, step: str = "never", number: int = 1) -> Forked:
         """Start a worker that may kill itself at a step."""
         worker = self.start("worker", step, number)
         self.workers.append(worker)
         return worker
 
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
+    def let_it_die(self, step: str, number: int) -> None:
+        """Start a worker that kills itself at a step, and wait until it has."""
+        assert self.start("worker", step, number).wait() == -signal.SIGKILL, self.tail()
+
+    def kill(self, process: Forked) -> None:
         """SIGKILL, and remember whom."""
+        if process in self.workers:
+            self.workers.remove(process)
         process.kill()
-        process.wait()
         self.killed.add(process.pid)
 
     def keep_one_up(self) -> None:
         """See that a worker is up: one that died is replaced."""
         for worker in list(self.workers):
-            if worker.poll() is not None:
+            if (code := worker.poll()) is not None:
                 self.workers.remove(worker)
-                if worker.returncode == -signal.SIGKILL:
+                if code == -signal.SIGKILL:
                     self.killed.add(worker.pid)
         if not self.workers:
             self.start_worker()
@@ -83,11 +95,11 @@ class Round:
         while not self._is_over(all_sent=all_sent):
             assert time.monotonic() < deadline, f"not settled in {DEADLINE_S} s:\n{self.tail()}"
             self.keep_one_up()
-            time.sleep(0.02)  # other processes are watched, which no event of ours announces
+            time.sleep(0.05)  # other processes are watched, which no event of ours announces
         for worker in self.workers:
             worker.terminate()
-        for worker in self.workers:
-            worker.wait(20)
+        while self.workers:
+            self.workers.pop().wait()
         self.killed |= {int(words[0]) for words in lines(self.folder, "killed")}
 
     def tail(self) -> str:
@@ -112,66 +124,61 @@ class Round:
 
 
 @contextmanager
-def a_round(folder: Path, parts: Path = PARTS) -> Iterator[Round]:
-    """A round whose processes are gone afterwards, whatever happened."""
-    made = Round(folder, parts)
+def a_round(folder: Path, forks: Forks) -> Iterator[Round]:
+    """A round whose workers are gone afterwards, whatever happened."""
+    made = Round(folder, forks)
     try:
         yield made
     finally:
-        for worker in made.workers:
-            worker.kill()
-            worker.wait()
-        made.log.close()
+        while made.workers:
+            made.workers.pop().kill()
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_random_kills_lose_nothing(number: int, tmp_path: Path) -> None:
+def test_random_kills_lose_nothing(number: int, forks: Forks, tmp_path: Path) -> None:
     seed = SEED + number
     chance = random.Random(seed)
     print(f"seed {seed}")
-    with a_round(tmp_path) as this:
+    with a_round(tmp_path, forks) as this:
         client = this.start("client", 48)
         for _ in range(chance.choice((1, 2))):
             this.start_worker()
         for _ in range(chance.choice((1, 2))):
             client_dies = chance.random() < 0.25
-            time.sleep(chance.uniform(0.3, 1.2))  # the random moment of a kill
-            this.kill(client if client_dies else chance.choice(this.workers))
+            time.sleep(chance.uniform(0.0, 0.8))  # the random moment of a kill
+            if not client_dies:
+                this.kill(chance.choice(this.workers))
+            elif client.pid not in this.killed:
+                this.kill(client)
             this.keep_one_up()
-        if client.poll() is None:
-            client.wait(DEADLINE_S)
         client_died = client.pid in this.killed
-        assert client_died or client.returncode == 0, this.tail()
+        assert client_died or client.wait() == 0, this.tail()
         this.finish(all_sent=not client_died)
         print(settle_accounts(tmp_path, this.killed))
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_kill_between_two_steps_of_a_delivery_loses_nothing(step: str, tmp_path: Path) -> None:
-    with a_round(tmp_path) as this:
-        client = this.start("client", 24)
-        client.wait(DEADLINE_S)
-        assert client.returncode == 0, this.tail()
+def test_a_kill_between_two_steps_of_a_delivery_loses_nothing(
+    step: str, forks: Forks, tmp_path: Path
+) -> None:
+    with a_round(tmp_path, forks) as this:
+        assert this.start("client", 24).wait() == 0, this.tail()
         for number in (1, 3):
-            worker = this.start_worker(step, number)
-            worker.wait(DEADLINE_S)
-            assert worker.returncode == -signal.SIGKILL, this.tail()
+            this.let_it_die(step, number)
         this.finish(all_sent=True)
         print(settle_accounts(tmp_path, this.killed))
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_kill_between_two_steps_of_a_chain_loses_no_child(step: str, tmp_path: Path) -> None:
+def test_a_kill_between_two_steps_of_a_chain_loses_no_child(
+    step: str, forks_of_chains: Forks, tmp_path: Path
+) -> None:
     """A parent is done, and all it sent is stored; or it is not, and nothing is."""
     chains, each = 3, 1 + 2 * 3  # a head, and two successors with two of their own in a row
-    with a_round(tmp_path, CHAINS) as this:
-        client = this.start("client", chains)
-        client.wait(DEADLINE_S)
-        assert client.returncode == 0, this.tail()
+    with a_round(tmp_path, forks_of_chains) as this:
+        assert this.start("client", chains).wait() == 0, this.tail()
         for number in (1, 3, 4):
-            worker = this.start_worker(step, number)
-            worker.wait(DEADLINE_S)
-            assert worker.returncode == -signal.SIGKILL, this.tail()
+            this.let_it_die(step, number)
             children_are_stored_with_their_parent(tmp_path)
         this.finish(all_sent=False)
     assert children_are_stored_with_their_parent(tmp_path) == {"done": chains * each}
