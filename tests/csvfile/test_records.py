@@ -84,8 +84,8 @@ def test_what_follows_a_quote_nobody_closes_is_one_rejected_row(read_all):
 
 
 @pytest.mark.parametrize("filler", [b'"', b'""', b",", b'"",', b'","', b"\r", b'"\r\n'])
-def test_megabytes_of_one_character_end(read_all, filler):
-    data = b"number,seats\n" + filler * (3_000_000 // len(filler))
+def test_a_megabyte_of_one_character_ends(read_all, filler):
+    data = b"number,seats\n" + filler * (1_000_000 // len(filler))
 
     rows, _, chunks = read_all(data)
 
