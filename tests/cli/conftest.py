@@ -7,15 +7,16 @@ import importlib.util
 import json
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.kill.forks import Forks
 from twolane.backends.sqlite import SqliteRecords
 from twolane.contracts.queue import CancelMessage, Outgoing, Send
 from twolane.values.record import Record, State
@@ -43,13 +44,14 @@ class Shop:
 
     folder: Path
     ids: dict[str, str]
+    forks: Forks
 
     @property
     def queue(self) -> Path:
         return self.folder / "queue.db"
 
     def run(self, *arguments: str, typed: str = "", **env: str) -> Done:
-        """Run `twolane` with this queue."""
+        """Run `twolane` with this queue, in a process of its own."""
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("TWOLANE_")},
             "TWOLANE_TEST_FOLDER": str(self.folder),
@@ -57,16 +59,17 @@ class Shop:
             "COLUMNS": "100",
             **env,
         }
-        done = subprocess.run(
-            [sys.executable, "-m", "twolane", *arguments],
-            check=False,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            input=typed,
-            env=environment,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
+        with tempfile.TemporaryDirectory() as streams:
+            for name, text in (("in", typed), ("out", ""), ("err", "")):
+                Path(streams, name).write_text(text)
+            order = {
+                "arguments": arguments,
+                "environment": environment,
+                "folder": str(self.folder),
+                "streams": streams,
+            }
+            code = self.forks.start(Path(streams, "err"), {}, json.dumps(order)).wait()
+            return Done(code, Path(streams, "out").read_text(), Path(streams, "err").read_text())
 
     @property
     def was_imported(self) -> bool:
@@ -83,7 +86,14 @@ class Shop:
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+def forks() -> Iterator[Forks]:
+    made = Forks(HERE / "forked.py")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Shop:
     """The queue that is copied."""
     folder = tmp_path_factory.mktemp("shop")
     with pytest.MonkeyPatch.context() as environment:
@@ -96,7 +106,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Shop:
         sys.modules[spec.name] = module
         spec.loader.exec_module(module)
         ids = asyncio.run(_filled(module))
-    return Shop(folder, ids)
+    return Shop(folder, ids, forks)
 
 
 @pytest.fixture
@@ -104,7 +114,7 @@ def shop(made: Shop, tmp_path: Path) -> Shop:
     shutil.copytree(made.folder, tmp_path, dirs_exist_ok=True)
     (tmp_path / "imported").unlink()
     shutil.copy(HERE / "shop.py", tmp_path)
-    return Shop(tmp_path, made.ids)
+    return Shop(tmp_path, made.ids, made.forks)
 
 
 async def _filled(shop: Any) -> dict[str, str]:

@@ -115,6 +115,8 @@ def _become(module: Any, log: str, environment: dict[str, str], words: list[str]
         os.environ.update(environment)
         module.main(words)
         code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:  # noqa: BLE001  (whatever ends it, the log has it)
         traceback.print_exc()
     finally:
