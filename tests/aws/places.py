@@ -18,6 +18,7 @@ from twolane.backends.dynamodb import DynamoState, create_table
 from twolane.backends.s3 import Bucket, S3Blobs
 from twolane.backends.sqs import Address, SqsQueue, StatelessSqsQueue, StateRecords
 from twolane.contracts.clock import Clock
+from twolane.contracts.feeding import Arrived
 
 QUEUES = ("default", "imports", "mails", "gated")
 
@@ -128,6 +129,13 @@ class Place:
         found = self.sqs.client.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
         return [json.loads(message["Body"]) for message in found.get("Messages", [])]
 
+    def arrive(self, queue: str, most: int = 10) -> list[Arrived]:
+        """Receive messages as Lambda's event source does, for as long as the queue says."""
+        found = self.sqs.client.receive_message(
+            QueueUrl=self.urls[queue], MaxNumberOfMessages=most, AttributeNames=["All"]
+        )
+        return [_arrived(queue, message) for message in found.get("Messages", [])]
+
     def in_flight(self, queue: str) -> int:
         """How many messages SQS has handed out."""
         return self._number(queue, "ApproximateNumberOfMessagesNotVisible")
@@ -139,6 +147,10 @@ class Place:
     def delayed(self, queue: str) -> int:
         """How many messages SQS has yet to show."""
         return self._number(queue, "ApproximateNumberOfMessagesDelayed")
+
+    def copies(self, queue: str) -> int:
+        """How many copies SQS has in all."""
+        return self.visible(queue) + self.in_flight(queue) + self.delayed(queue)
 
     def _number(self, queue: str, name: str) -> int:
         answer = self.sqs.client.get_queue_attributes(QueueUrl=self.urls[queue], AttributeNames=[name])
@@ -164,3 +176,17 @@ class Place:
         self.dynamodb.client.delete_table(TableName=self.name)
         self.sqs.close()
         self.dynamodb.close()
+
+
+def _arrived(queue: str, message: dict[str, Any]) -> Arrived:
+    about = message["Attributes"]
+    return Arrived(
+        queue,
+        message["MessageId"],
+        message["ReceiptHandle"],
+        message["Body"],
+        int(about["ApproximateReceiveCount"]),
+        int(about["SentTimestamp"]) / 1000,
+        int(about["ApproximateFirstReceiveTimestamp"]) / 1000,
+        about.get("MessageGroupId"),
+    )

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.aws.event_source import EventSource, event_source
-from tests.aws.places import Place, bucket
+from tests.aws.places import Place, bucket, service
 from tests.aws.runtime_api import Function, Settings, function
 from tests.aws.servers import Server
 from twolane.values.record import Record, State
@@ -32,12 +32,14 @@ class Cloud:
         self.journal_file = folder / "journal"
         self.journal_file.touch()
         self.records = self.place.records(SystemClock())
+        self.blobs = bucket(server).bucket
+        self._server = server
         self._stack = stack
         self.environment = {
             **server.environment,
             "TWOLANE_QUEUE": str(self.place.address),
             "TWOLANE_STATE": f"dynamodb://{self.place.name}",
-            "TWOLANE_BLOBS": str(bucket(server).bucket),
+            "TWOLANE_BLOBS": str(self.blobs),
             "TWOLANE_ALERTS": "log",
             "JOURNAL": str(self.journal_file),
         }
@@ -64,6 +66,14 @@ class Cloud:
         found = self.records.get(message_id)
         assert found is not None
         return found
+
+    def tags(self) -> list[dict[str, str]]:
+        """The tags of each blob."""
+        s3 = service("s3", self._server)
+        lies = s3.client.list_objects_v2(Bucket=self.blobs.name).get("Contents", [])
+        found = [s3.client.get_object_tagging(Bucket=self.blobs.name, Key=each["Key"]) for each in lies]
+        s3.close()
+        return [{tag["Key"]: tag["Value"] for tag in each["TagSet"]} for each in found]
 
     def states(self, ids: list[str]) -> set[State]:
         return {record.state for record in self.records.get_many(ids).values()}

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.aws_lambda.conftest import Cloud
+from tests.aws.faults import delay
+from tests.aws.proxy import proxy
+from tests.aws.servers import Server
+from tests.aws_lambda.conftest import Cloud, sqs_event
 from twolane.backends.sqs.workers import listed
 from twolane.values.record import State
 from twolane.wiring.clock import SystemClock
@@ -102,3 +105,56 @@ def test_a_death_is_told_by_the_function_itself(cloud: Cloud, shop: Any) -> None
     alerts = [json.loads(line) for line in worker.log.splitlines() if '"twolane.alert"' in line]
 
     assert ticket.id in str(alerts)
+
+
+def test_where_all_goes_well_sqs_is_asked_nothing_and_has_no_client(
+    cloud: Cloud, shop: Any, aws: Server
+) -> None:
+    with proxy(aws) as between:
+        environment = {"AWS_ENDPOINT_URL_SQS": between.server.url}
+        source = cloud.feed(worker := cloud.function("counted.handler", environment=environment))
+
+        ids = [shop.tasks.send_blocking(shop.note, f"n{number}").id for number in range(5)]
+        source.until(lambda: cloud.states(ids) == {State.DONE})
+        source.until(lambda: not cloud.place.copies("default"))
+
+        assert {line[1] for line in cloud.journal("client")} == {"dynamodb"}, worker.log
+        assert between.operations == []
+
+        before = len(source.invocations)
+        dead = shop.tasks.send_blocking(shop.gives_up).id
+        source.until(lambda: len(source.invocations) > before)  # its death is behind it then, and told
+        assert cloud.states([dead]) == {State.DEAD}
+        assert "sqs" in {line[1] for line in cloud.journal("client")}, "a client would have been seen"
+        assert between.count("SendMessageBatch") == 1, "and a request too"
+
+
+def test_blobs_of_what_is_done_are_tagged_before_the_sandbox_stands_still(
+    cloud: Cloud, shop: Any, aws: Server
+) -> None:
+    with proxy(aws) as between:
+        between.faults["PUT object"] = delay(2.0)
+        worker = cloud.function(environment={"AWS_ENDPOINT_URL_S3": between.server.url})
+        source = cloud.feed(worker)
+
+        shop.tasks.send_blocking(shop.note, "x" * 500_000)
+        source.until(lambda: source.invocations)
+
+        assert between.count("PUT object") == 1, worker.log
+        assert cloud.tags() == [{"twolane": "done"}]
+
+
+def test_what_may_take_longer_than_the_function_is_said_once_by_task(cloud: Cloud, shop: Any) -> None:
+    event = sqs_event("no envelope", queue=f"{cloud.place.name}-default")
+    short, long = cloud.function(timeout_s=20), cloud.function(timeout_s=400)
+    for worker in (short, short, long):
+        assert worker.invoke(event).error_type is None, worker.log
+
+    lines = [json.loads(line) for line in short.log.splitlines() if "this function ends after" in line]
+
+    said = {line["message"].split()[1]: line["level"] for line in lines}
+    assert len(said) == len(lines) == len(shop.tasks.registry.queue_tasks())
+    assert (said["note"], said["note_sync"]) == ("WARNING", "INFO"), (
+        "one that has a context may save checkpoints"
+    )
+    assert "this function ends" not in long.log

@@ -10,23 +10,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from twolane.aws_lambda.batch import Batch
 from twolane.aws_lambda.events import Record, read_event
 from twolane.aws_lambda.logs import JsonLines, write_json
 from twolane.aws_lambda.time_left import TimeLeft
 from twolane.contracts.queue import Register, Unregister
+from twolane.engine.opening_checks import say_cut_short
 from twolane.engine.runtime import Runtime
 from twolane.engine.threads import Threads
 from twolane.values.errors import QueueError, SettingsError
 from twolane.values.record import WorkerInfo
 from twolane.wiring.target import load, opened
+
+if TYPE_CHECKING:
+    from twolane.contracts.sweeping import SweptQueue
 
 log = logging.getLogger("twolane.lambda")
 
@@ -66,6 +72,7 @@ class Door:
         self._runner = asyncio.Runner()
         self._life: asyncio.Task[None] | None = None
         self._end = asyncio.Event()
+        self._has_run = False
         kind = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE")
         if "AWS_LAMBDA_RUNTIME_API" in os.environ and kind != SNAPSHOT:
             self._runner.run(self._start())
@@ -91,12 +98,25 @@ class Door:
         runtime = self._tasks.runtime
         time_left = TimeLeft(context.get_remaining_time_in_millis() / 1000, runtime.clock.monotonic)
         await self._start()
+        if not self._has_run:
+            self._has_run = True
+            say_cut_short(runtime.registry.queue_tasks(), math.ceil(time_left.left_s))
         records = read_event(event, self._queue_of)
         batch = Batch(records, self._around, worker=self._worker.id, time_left=time_left)
         await batch.run(self._concurrency)
         if batch.deaths:
             await runtime.tell_now()
+        await self._settle_blobs(time_left)
         return {"batchItemFailures": [_named(each) for each in records if each.id not in batch.gone]}
+
+    async def _settle_blobs(self, time_left: TimeLeft) -> None:
+        """Tag the blobs of what has ended before the sandbox stands still, perhaps for ever."""
+        if self._tasks.settings.state is None:
+            return
+        queue = cast("SweptQueue", self._tasks.runtime.stores.queue)
+        with suppress(TimeoutError):  # the thread goes on in the next invocation, else the sweep finds them
+            async with asyncio.timeout(time_left.until_stop_s):
+                await asyncio.to_thread(queue.settle_blobs)
 
     def _queue_of(self, name: str) -> str | None:
         queue = self._address.queue_called(name)

@@ -72,3 +72,7 @@ class SweptQueue(Queue, Protocol):
             QueueError: the queue cannot be used.
         """
         ...
+
+    def settle_blobs(self) -> None:
+        """Wait until the store has been told which blobs are free; what fails is told later. From any thread."""
+        ...

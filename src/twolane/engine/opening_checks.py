@@ -35,3 +35,29 @@ def check_timeouts(tasks: Sequence[Task[Any, Any, Any]], longest_s: float | None
                 f"task {task.name} has timeout_s={task.policy.timeout_s:g}, and this queue holds a delivery for "
                 f"{longest_s:g} s at most: give it less, and save checkpoints"
             )
+
+
+def say_cut_short(tasks: Sequence[Task[Any, Any, Any]], function_s: float) -> None:
+    """Whoever lets a task take longer than the function it runs in hears what becomes of it.
+
+    Args:
+        tasks: those that may run here.
+        function_s: how long one invocation may take, in seconds.
+    """
+    for task in tasks:
+        if task.policy.timeout_s <= function_s:
+            continue
+        if task.takes_context:
+            log.info(
+                "task %s has timeout_s=%g, and this function ends after %g s: what takes longer goes on in another "
+                "invocation from its last ctx.checkpoint, and without a new one has used up an attempt",
+                task.name, task.policy.timeout_s, function_s,
+            )  # fmt: skip
+        else:
+            log.warning(
+                "task %s has timeout_s=%g, and this function ends after %g s: what takes longer never finishes here and "
+                "dies as timed_out, since a task without a TaskContext saves no checkpoint to go on from. Take "
+                "`ctx: TaskContext` and call ctx.checkpoint, give the function more time (900 s at most), or run the "
+                "task with `twolane worker`",
+                task.name, task.policy.timeout_s, function_s,
+            )  # fmt: skip
