@@ -79,7 +79,19 @@ class TestOwed:
         owed = house.records.owed(0, whole=1)
 
         assert (owed.total, owed.kinds[0].error) == (1, "ValueError: no such flight")
-        assert owed.first[0].letter is not None
+        letter = owed.first[0].letter
+        assert letter is not None
+        assert (letter.record.state, letter.body, letter.attempts) == (State.DISCARDED, "", ())
+
+    def test_one_that_was_sent_back_meanwhile_is_told_as_it_is_now(self, house: House) -> None:
+        house.do(Redrive(bury(house)))
+
+        [alert] = house.records.owed(0, whole=1).first
+
+        assert alert.letter is not None
+        assert alert.letter.record.state is State.WAITING
+        assert alert.died is not None
+        assert alert.died.record.reason is Reason.GAVE_UP, "why it died is known still"
 
     def test_a_notice_is_owed_as_a_death_is(self, house: House) -> None:
         assert house.do(OweNotice("disk", "The disk is full", "Make room.\nNow.")) == 1

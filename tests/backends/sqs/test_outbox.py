@@ -67,7 +67,7 @@ def titles(owed: Owed) -> list[str]:
 
 
 def owed(outbox: Outbox, after: int = 0) -> Owed:
-    return outbox.owed(after, 1000, lambda _: None)
+    return outbox.owed(after, 1000, lambda died: [row.letter() for row in died])
 
 
 def test_what_a_kill_left_without_a_number_gets_one_when_somebody_looks(

@@ -83,7 +83,7 @@ class NoRecords:
         return self._outbox.telling()
 
     def owed(self, after: int, *, whole: int = 0) -> Owed:
-        return self._outbox.owed(after, whole, lambda _: None)
+        return self._outbox.owed(after, whole, lambda died: [row.letter() for row in died])
 
     def dead_letter(self, message_id: str) -> DeadLetter | None:
         del message_id

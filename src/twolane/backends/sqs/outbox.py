@@ -29,6 +29,7 @@ from twolane.contracts.outbox import OweNotice
 from twolane.contracts.queue import Prune
 from twolane.contracts.state import Change, Conflict, Item, StateStore
 from twolane.values.errors import QueueError
+from twolane.values.record import DeadLetter
 from twolane.values.telling import Notice, Owed, OwedAlert, Telling
 
 NUMBERS = "outbox/numbers"
@@ -38,6 +39,9 @@ BATCH_CHARS = 1_500_000
 """And no more than that in it: a transaction takes 4 MB."""
 LATE_S = 10.0
 LATE = 1000
+
+Letters = Callable[[Sequence[Row]], Sequence[DeadLetter | None]]
+"""From the rows of messages as they died to what they are now; None: such a message is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +170,13 @@ class Outbox:
         rows = rows_of(found.get(TARGETS))
         return Telling(numbers_of(found.get(NUMBERS)).last, tuple([rows[each] for each in sorted(rows)]))
 
-    def owed(self, after: int, whole: int, body: Callable[[Row], str | None]) -> Owed:
+    def owed(self, after: int, whole: int, letters: Letters) -> Owed:
         """The alerts beyond a number. What the index does not list yet is looked up: none is left out.
 
         Args:
             after: the number.
             whole: so many come whole.
-            body: the body of a message.
+            letters: what has become of those who died.
         """
         numbers = numbers_of(self._state.read([NUMBERS]).get(NUMBERS))
         begin = max(after, numbers.first) + 1
@@ -188,13 +192,16 @@ class Outbox:
             up_to=numbers.last,
             total=len(ordered),
             kinds=tuple(kinds_of([heads[number] for number in ordered])),
-            first=tuple(self._whole(ordered[: max(0, whole)], body)),
+            first=tuple(self._whole(ordered[: max(0, whole)], letters)),
         )
 
-    def _whole(self, numbers: Sequence[int], body: Callable[[Row], str | None]) -> list[OwedAlert]:
+    def _whole(self, numbers: Sequence[int], letters: Letters) -> list[OwedAlert]:
         items = self._state.read([alert_key(number) for number in numbers]) if numbers else {}
-        found = [(number, items[key]) for number in numbers if (key := alert_key(number)) in items]
-        return [_owed(number, read_alert(item.text), body) for number, item in found]
+        found = [
+            (number, read_alert(items[key].text)) for number in numbers if (key := alert_key(number)) in items
+        ]
+        told = iter(letters([alert.row for _, alert in found if alert.row is not None]))
+        return [_owed(number, alert, None if alert.row is None else next(told)) for number, alert in found]
 
     def owed_since(self, told_to: Sequence[int]) -> list[float | None]:
         """Since when the oldest alert beyond each of these numbers is owed; None: there is none."""
@@ -224,16 +231,15 @@ def _numbered(left: Sequence[Item], numbers: Numbers) -> tuple[int, list[Change]
     return batch, group
 
 
-def _owed(number: int, alert: Alert, body: Callable[[Row], str | None]) -> OwedAlert:
+def _owed(number: int, alert: Alert, letter: DeadLetter | None) -> OwedAlert:
     if alert.row is None:
         notice = Notice(alert.fingerprint, alert.title, alert.body)
         return OwedAlert(number, alert.owed_at, alert.fingerprint, notice=notice)
-    letter = alert.row.letter(body(alert.row))
     return OwedAlert(
         number,
         alert.owed_at,
         alert.fingerprint,
         letter=letter,
-        reason=letter.record.reason,
+        reason=alert.row.record.reason,
         error=alert.title,
     )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from twolane.backends.sqs.actions import actions
 from twolane.backends.sqs.finding import dead_heads, groups_of
@@ -72,7 +72,7 @@ class StateRecords:
         return self._outbox.telling()
 
     def owed(self, after: int, *, whole: int = 0) -> Owed:
-        return self._outbox.owed(after, whole, self._ledger.body)
+        return self._outbox.owed(after, whole, self._letters)
 
     def snapshot(self) -> Snapshot:
         return self._looking.snapshot(self._now())
@@ -137,3 +137,9 @@ class StateRecords:
 
     def _letter(self, row: Row) -> DeadLetter:
         return row.letter(self._ledger.body(row))
+
+    def _letters(self, died: Sequence[Row]) -> list[DeadLetter | None]:
+        """Those who died as they are now: somebody may have sent them back or discarded them since."""
+        found = self._ledger.rows([row.record.id for row in died])
+        now = [found.get(row.record.id) for row in died]
+        return [None if each is None else self._letter(each[1]) for each in now]
