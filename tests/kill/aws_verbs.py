@@ -1,12 +1,13 @@
 """A process that carries out one verb of the queue on AWS and kills itself before a given call to AWS.
 
-Its `main` is called with a verb, the number of the call, and the message's id (forks.py). Time is a file, which the
-test turns.
+Its `main` is called with a verb, the number of the call, the message's id, and what an event source has received
+(forks.py). Time is a file, which the test turns.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import signal
 import time
@@ -18,6 +19,7 @@ from botocore.client import BaseClient
 
 from twolane.backends.dynamodb import DynamoState
 from twolane.backends.sqs import SqsQueue, read_address
+from twolane.contracts.feeding import Arrived, ContinueDelivery, HandOut
 from twolane.contracts.queue import (
     AckDelivery,
     DeadLetterDelivery,
@@ -28,6 +30,7 @@ from twolane.contracts.queue import (
     Redrive,
     ReleaseDelivery,
     RetryDelivery,
+    SaveCheckpoint,
     Send,
 )
 from twolane.values.outcome import Failure, Reason
@@ -40,6 +43,11 @@ SETTLES: dict[str, Callable[[str], Entry[Any]]] = {
     "release": ReleaseDelivery,
     "dead": lambda receipt: DeadLetterDelivery(receipt, Reason.GAVE_UP, FAILURE),
 }
+FED: dict[str, Callable[[str], Entry[Any]]] = {
+    "continue": lambda receipt: ContinueDelivery(receipt, "{}"),
+    "continue large": lambda receipt: ContinueDelivery(receipt, '{"part": "' + "x" * 5000 + '"}'),
+}
+"""What a function does with what was handed to it."""
 BY_ID: dict[str, Callable[[str], Entry[Any]]] = {"redrive": Redrive, "discard": Discard}
 
 
@@ -68,7 +76,7 @@ def dies_before(number: int) -> None:
 
 def main(words: Sequence[str]) -> None:
     """Carry the verb out; the end of this is an exit code of 0."""
-    verb, number, message_id = words[0], int(words[1]), words[2]
+    verb, number, message_id, *arrived = words[0], int(words[1]), *words[2:]
     clock = Clock()
     queue = SqsQueue(
         read_address(os.environ["TWOLANE_QUEUE"]),
@@ -85,6 +93,12 @@ def main(words: Sequence[str]) -> None:
         [[delivery]] = queue.flush([TAKE])
         assert delivery.id == message_id
         entry = SETTLES[verb](delivery.receipt)
+    elif verb in FED:
+        [[delivery]] = queue.flush([HandOut("killed", (Arrived(**json.loads(arrived[0])),), lease_s=60.0)])
+        assert delivery.id == message_id
+        [saved] = queue.flush([SaveCheckpoint(delivery.receipt, 7)])
+        assert saved.held
+        entry = FED[verb](delivery.receipt)
     elif verb in BY_ID:
         entry = BY_ID[verb](message_id)
     elif verb == "receive":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,15 @@ from tests.aws.servers import Server
 from tests.contract.house import FAILURE, LEASE_S, House, InAws
 from tests.kill.forks import Forks
 from twolane.backends.sqs import SqsQueue
-from twolane.contracts.queue import AckDelivery, DeadLetterDelivery, Discard, Reap, Redrive, Send
+from twolane.contracts.queue import (
+    AckDelivery,
+    Checkpoint,
+    DeadLetterDelivery,
+    Discard,
+    Reap,
+    Redrive,
+    Send,
+)
 from twolane.values.outcome import Reason
 from twolane.values.record import State
 
@@ -36,11 +45,20 @@ class Killed:
             "TWOLANE_KILL_CLOCK": str(server.clock),
         }
 
-    def kills(self, verb: str, message_id: Callable[[], str]) -> Iterator[str]:
-        """Kill a process before each call that the verb makes; answers the id of each message, a new one each time."""
+    def kills(self, verb: str, message_id: Callable[[], str], *, fed: bool = False) -> Iterator[str]:
+        """Kill a process before each call that the verb makes; answers the id of each message, a new one each time.
+
+        Args:
+            verb: which.
+            message_id: makes a message.
+            fed: it is handed to the process, as Lambda's event source does.
+        """
         for number in range(1, MOST_CALLS):
             made = message_id()
-            code = self._forks.start(self._log, self._environment, verb, number, made).wait()
+            arrived = (
+                [json.dumps(asdict(each)) for each in self.backend.place.arrive("default")] if fed else []
+            )
+            code = self._forks.start(self._log, self._environment, verb, number, made, *arrived).wait()
             if code == 0:
                 assert number > 1, f"{verb} makes no call at all"
                 return
@@ -65,8 +83,7 @@ class Killed:
         self.recover()
         assert self.house.receive() == ()
         assert self.house.state(message_id) is state
-        place = self.backend.place
-        assert not place.visible("default") + place.in_flight("default") + place.delayed("default")
+        assert self.backend.place.copies("default") == 0
 
     def copies(self) -> set[str]:
         """Whose copies the dead-letter queue has; they are taken out."""
@@ -117,6 +134,30 @@ def test_a_delivery_that_was_killed_comes_again_until_it_is_done(killed: Killed,
         killed.recover()
         killed.work(message_id)
         killed.is_over(message_id, State.DONE)
+
+
+@pytest.mark.parametrize(
+    ("verb", "fifo"), [("continue", False), ("continue large", False), ("continue", True)]
+)
+def test_a_continuation_that_was_killed_goes_on_from_its_checkpoint_once(
+    turned_aws: Server, forks: Forks, tmp_path: Path, verb: str, fifo: bool
+) -> None:
+    clock = TurnedClock(turned_aws)
+    backend = InAws(Place(turned_aws, queues=("default",), fifo=fifo), clock)
+    killed = Killed(House(backend, clock), backend, turned_aws, forks, tmp_path / "log")
+
+    for message_id in killed.kills(verb, killed.house.send, fed=True):
+        killed.recover()  # nobody has deleted the old message: the function is dead
+        delivery = killed.house.take()
+        assert (delivery.id, delivery.attempt, delivery.checkpoint) == (
+            message_id,
+            1,
+            Checkpoint(7, None, None),
+        )
+        killed.house.do(AckDelivery(delivery.receipt))
+        killed.recover()
+        killed.is_over(message_id, State.DONE)
+    backend.close()
 
 
 def test_a_death_that_was_killed_is_a_dead_letter_with_its_copy_and_is_told(killed: Killed) -> None:

@@ -312,6 +312,29 @@ def test_a_redrive_that_does_not_reach_sqs_is_brought_there_by_whoever_looks(
     assert house.take().id == message_id
 
 
+@pytest.mark.parametrize("size", [10, 5000], ids=["small", "large"])
+def test_an_old_copy_of_one_that_was_sent_back_with_other_arguments_runs_with_those(
+    house: House, between: Proxy, size: int
+) -> None:
+    first, edited = "1" * size, "2" * size
+    message_id = house.send(body=first)
+    receipt = house.take().receipt
+    between.faults[DELETE] = drop_before
+    house.do(DeadLetterDelivery(receipt, Reason.GAVE_UP, FAILURE))
+    between.faults.clear()
+    house.do(Redrive(message_id, edited))
+    new = house.take()
+    assert new.body == edited
+    house.do(RetryDelivery(new.receipt, LEASE_S * 2, FAILURE))
+    house.clock.advance(LEASE_S)
+    assert house.receive() == (), "the old copy comes too early and is hidden"
+    house.clock.advance(LEASE_S)
+
+    bodies = [each.body for each in house.receive()]
+
+    assert bodies == [edited], "whichever copy came first"
+
+
 def test_an_outage_is_one_line_a_minute(
     house: House, between: Proxy, caplog: pytest.LogCaptureFixture
 ) -> None:

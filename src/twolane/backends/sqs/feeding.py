@@ -52,7 +52,7 @@ class Feeding:
     def _handed(self, arrival: Arrival) -> Delivery | NotHandedOut:
         if arrival.delivery is None or arrival.written is None:
             return NotHandedOut(gone=arrival.delete)
-        self._settling.knows(arrival.delivery.receipt, arrival.written, fed=True)
+        self._settling.known.add(arrival.delivery.receipt, arrival.written, fed=True)
         return arrival.delivery
 
 

@@ -238,7 +238,7 @@ class SqsQueue:
         deliveries: list[q.Delivery] = []
         for arrival in arrivals:
             if arrival.delivery is not None and arrival.written is not None:
-                self._settling.knows(arrival.delivery.receipt, arrival.written)
+                self._settling.known.add(arrival.delivery.receipt, arrival.written, fed=False)
                 deliveries.append(arrival.delivery)
         return tuple(deliveries)
 
@@ -255,7 +255,7 @@ class SqsQueue:
 
     def _unregister(self, entry: q.Unregister) -> None:
         self._polling.finish()
-        held = self._settling.held_by(entry.worker)
+        held = self._settling.known.held_by(entry.worker)
         self._settling.carry_out([q.ReleaseDelivery(str(receipt)) for receipt in held])
         self._workers.unregister(entry.worker)
 

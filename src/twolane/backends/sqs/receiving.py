@@ -178,7 +178,7 @@ class Receiving:
             id=arrival.id,
             queue=kept.queue,
             task=kept.task,
-            body=arrival.body if row.body is None else row.body,
+            body=self._body(arrival, row),
             receipt=str(receipt),
             attempt=kept.attempt,
             received_at=now,
@@ -188,6 +188,11 @@ class Receiving:
             crashes=kept.crashes,
         )
         return self._changes(arrival, running)
+
+    def _body(self, arrival: Arrival, row: Row) -> str:
+        """The body to run; only a large one that is not what it was sent with must be asked for."""
+        kept = self._ledger.body(row) if row.edited else row.body
+        return arrival.body if kept is None else kept
 
     def _asked_at(self, copy: Copy) -> float:
         return asked_at(copy.asked_at, self._monotonic())
@@ -200,7 +205,11 @@ class Receiving:
     def _carry_out(self, arrivals: Sequence[Arrival], *, deletes: bool) -> None:
         """What SQS must hear of those that are not handed out; what fails here comes again by itself."""
         dead = [each for each in arrivals if each.bury is not None]
-        parcels = [laid_out(each.copy.queue, each.bury, each.body) for each in dead if each.bury is not None]
+        parcels = [
+            laid_out(each.copy.queue, each.bury, self._body(each, each.bury))
+            for each in dead
+            if each.bury is not None
+        ]
         for each, error in zip(dead, self._wires.bury(parcels), strict=True):
             if error is not None:
                 each.delete = False

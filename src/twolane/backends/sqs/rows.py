@@ -50,6 +50,7 @@ class Row:
         group: the one it was sent with.
         token: tells the row of one send from that of another one under the same id.
         lapsed_at: the cursor and how much was done when a lease of it ended last; None: none has.
+        edited: its body is another one than it was sent with, which an old copy of SQS's may still hold.
     """
 
     record: Record
@@ -64,6 +65,7 @@ class Row:
     group: str | None = None
     token: str = ""
     lapsed_at: list[Any] | None = None
+    edited: bool = False
 
     def but(self, *, record: dict[str, Any] | None = None, **changes: Any) -> Row:
         """The same but for this."""
@@ -202,6 +204,8 @@ def to_text(row: Row) -> str:
         text["unsent"] = True
     if row.token:
         text["token"] = row.token
+    if row.edited:
+        text["edited"] = True
     return _ENCODER.encode(text)
 
 
@@ -230,6 +234,7 @@ def from_json(has: dict[str, Any]) -> Row:
         group=has.get("group"),
         token=has.get("token", ""),
         lapsed_at=has.get("lapsed_at"),
+        edited=has.get("edited", False),
     )
 
 

@@ -11,17 +11,17 @@ from typing import Any
 from twolane.backends.aws import AwsError
 from twolane.backends.sqs import turns
 from twolane.backends.sqs.hiding import left_s
+from twolane.backends.sqs.known import Known
 from twolane.backends.sqs.ledger import Ledger, Turning
 from twolane.backends.sqs.letters import laid_out, posted_again
 from twolane.backends.sqs.receipts import Receipt, read_receipt
-from twolane.backends.sqs.rows import Row, from_text, is_large, key_of
+from twolane.backends.sqs.rows import Row, is_large, key_of
 from twolane.backends.sqs.sending import Sending
 from twolane.backends.sqs.turns import Delete, Show, Turn
 from twolane.backends.sqs.wires import Wires
 from twolane.contracts import feeding as f
 from twolane.contracts import queue as q
 from twolane.contracts.clock import Clock
-from twolane.contracts.state import Item
 from twolane.values.body import check_body
 from twolane.values.errors import QueueError, SendRefused, SendUnknown
 from twolane.values.record import FINISHED, State
@@ -52,6 +52,10 @@ class Settling:
         sending: stores what a task sends with its settlement.
         clock: the time of leases and ends.
         max_body_bytes: longer bodies are refused.
+
+    Attributes:
+        known: the deliveries that this process has handed out.
+        made_visible: something can be received at once, since this was last set to False.
     """
 
     def __init__(
@@ -62,31 +66,9 @@ class Settling:
         self._sending = sending
         self._now, self._monotonic = clock.now, clock.monotonic
         self._max_body_bytes = max_body_bytes
-        self._known: dict[str, tuple[Item, Receipt]] = {}
+        self.known = Known(clock.monotonic)
         self._late: list[tuple[str, q.AckDelivery, Receipt]] = []
-        self._fed: set[Receipt] = set()
         self.made_visible = False
-
-    def knows(self, receipt: str, item: Item, *, fed: bool = False) -> None:
-        """A delivery was handed out: its row need not be read again.
-
-        Args:
-            receipt: the delivery's.
-            item: its row.
-            fed: somebody else has received it, who deletes what is done with.
-        """
-        if (read := read_receipt(receipt)) is not None:
-            self._known[key_of(read.id)] = (item, read)
-            if fed:
-                self._fed.add(read)
-
-    def held_by(self, worker: str) -> list[Receipt]:
-        """What a worker of this process holds."""
-        return [
-            receipt
-            for item, receipt in self._known.values()
-            if (row := from_text(item.text)).record.worker == worker and row.receipt == receipt.fence
-        ]
 
     def carry_out(self, entries: Sequence[Any]) -> list[Any]:
         """Carry out entries about stored messages; answers each."""
@@ -97,8 +79,9 @@ class Settling:
                 steps += self._steps(number, entry, answers)
             except (SendRefused, QueueError, ValueError, TypeError) as error:
                 answers[number] = error
+        fed = self.known.fed([step.receipt for step in steps if step.receipt is not None])
         turnings = self._turn(steps)
-        self._tell(entries, steps, turnings, answers)
+        self._tell(entries, steps, turnings, answers, fed)
         return answers
 
     def write_late(self) -> None:
@@ -122,28 +105,27 @@ class Settling:
         receipt = read_receipt(entry.receipt)
         if receipt is None:
             return []
-        if (
-            isinstance(entry, (q.AckDelivery, f.ContinueDelivery))
-            and entry.sends
-            and not self._sends(entry, receipt)
-        ):
-            return []
-        if isinstance(entry, f.ContinueDelivery):
-            check_body(entry.body, self._max_body_bytes, receipt.id)
-            if is_large(entry.body):
-                self._ledger.put_body(receipt.id, entry.body)
+        if isinstance(entry, (q.AckDelivery, f.ContinueDelivery)):
+            brings = bool(entry.sends) or (isinstance(entry, f.ContinueDelivery) and is_large(entry.body))
+            if brings and not self._brings(entry, receipt):
+                return []
         return [Step(number, key_of(receipt.id), entry, receipt)]
 
-    def _sends(self, entry: q.AckDelivery | f.ContinueDelivery, receipt: Receipt) -> bool:
-        """Send first what the task has sent; a delivery that is not held sends nothing."""
+    def _brings(self, entry: q.AckDelivery | f.ContinueDelivery, receipt: Receipt) -> bool:
+        """Store first what a settlement brings along; a delivery that is not held brings nothing."""
         found = self._ledger.rows([receipt.id]).get(receipt.id)
         if found is None or not turns.held(found[1], receipt.fence):
             return False
         if isinstance(entry, q.AckDelivery):
             turns.as_json(entry.result)
-        [answer] = self._sending.store([entry.sends], ending=receipt.id)
-        if isinstance(answer, Exception):
-            raise answer
+        else:
+            check_body(entry.body, self._max_body_bytes, receipt.id)
+        if entry.sends:
+            [answer] = self._sending.store([entry.sends], ending=receipt.id)
+            if isinstance(answer, Exception):
+                raise answer
+        if isinstance(entry, f.ContinueDelivery) and is_large(entry.body):
+            self._ledger.put_body(receipt.id, entry.body)
         return True
 
     def _prepare_redrive(self, entry: q.Redrive) -> None:
@@ -190,8 +172,7 @@ class Settling:
         turn = turns.redrive(row, entry, now)
         if turn.row is row or entry.body is None:
             return turn
-        body = None if is_large(entry.body) else entry.body
-        return Turn(turn.row.but(body=body), turn.answer)
+        return Turn(turns.another_body(turn.row, entry.body), turn.answer)
 
     # The rows
 
@@ -200,7 +181,11 @@ class Settling:
         for step in steps:
             by_key.setdefault(step.key, []).append(step)
         turnings = {
-            key: Turning(key, [self._turner(step) for step in mine], self._known_item(key, mine))
+            key: Turning(
+                key,
+                [self._turner(step) for step in mine],
+                self.known.item(key, [step.receipt for step in mine]),
+            )
             for key, mine in by_key.items()
         }
         try:
@@ -212,28 +197,21 @@ class Settling:
             self._remember(key, turning)
         return turnings
 
-    def _known_item(self, key: str, steps: Sequence[Step]) -> Item | None:
-        """The row as this process has it, where every step speaks of the delivery it knows."""
-        known = self._known.get(key)
-        if known is None or any(step.receipt != known[1] for step in steps):
-            return None
-        return known[0]
-
     def _remember(self, key: str, turning: Turning) -> None:
-        known = self._known.get(key)
-        if known is None or turning.item is None or turning.row is None:
+        if turning.item is None or turning.row is None:
             return
-        if any(isinstance(turn, AwsError) for turn in turning.turns):
-            return
-        if turning.row.receipt == known[1].fence:
-            self._known[key] = (turning.item, known[1])
-        else:
-            del self._known[key]
+        if not any(isinstance(turn, AwsError) for turn in turning.turns):
+            self.known.seen(key, turning.item, turning.row)
 
     # What follows
 
     def _tell(
-        self, entries: Sequence[Any], steps: Sequence[Step], turnings: dict[str, Turning], answers: list[Any]
+        self,
+        entries: Sequence[Any],
+        steps: Sequence[Step],
+        turnings: dict[str, Turning],
+        answers: list[Any],
+        fed: set[Receipt],
     ) -> None:
         """The answers, and what SQS must hear."""
         orders: dict[Receipt, turns.Order] = {}
@@ -260,19 +238,8 @@ class Settling:
             if isinstance(entry, q.Extend) and isinstance(answers[number], list):
                 answers[number] = tuple(answers[number])
         self._bury(dead, orders)
-        self._leave(steps, answers, orders)
+        _leave([step for step in steps if step.receipt in fed], answers, orders)
         self._order(orders)
-
-    def _leave(self, steps: Sequence[Step], answers: list[Any], orders: dict[Receipt, turns.Order]) -> None:
-        """What somebody else has received is theirs to delete: the answer says so, and SQS is told nothing."""
-        for step in steps:
-            receipt, answer = step.receipt, answers[step.number]
-            if receipt not in self._fed or not isinstance(answer, q.Settled):
-                continue
-            if answer.held and isinstance(orders.get(receipt), Delete):
-                del orders[receipt]
-                answers[step.number] = replace(answer, gone=True)
-            self._fed.discard(receipt)
 
     def _tell_extend(self, step: Step, answer: Any, answers: list[Any], told: dict[int, int]) -> None:
         """One of an `Extend`'s receipts. A row that cannot be read is no lost lease: the whole entry fails."""
@@ -286,8 +253,8 @@ class Settling:
 
     def _acked_unwritten(self, step: Step, error: AwsError, orders: dict[Receipt, turns.Order]) -> Any:
         """The work is done, and that decides: SQS forgets the message, its status is written later."""
-        known = self._known.get(step.key)
-        if step.receipt is None or known is None or known[1] != step.receipt or len(self._late) >= MOST_LATE:
+        is_known = self.known.item(step.key, [step.receipt]) is not None
+        if step.receipt is None or not is_known or len(self._late) >= MOST_LATE:
             return error
         log.warning("%s is done; that could not be written (%s) and is tried again", step.receipt.id, error)
         orders[step.receipt] = Delete()
@@ -297,7 +264,7 @@ class Settling:
     def _after(self, step: Step, turn: Turn | Exception | None, answers: list[Any]) -> None:
         if not isinstance(turn, Turn):
             return
-        if turn.row.body is None and turn.row.record.state in FINISHED:
+        if (turn.row.body is None or turn.row.edited) and turn.row.record.state in FINISHED:
             self._ledger.forget_body(turn.row.record.id)
         if turn.ends:
             log.warning(
@@ -370,3 +337,17 @@ class Settling:
         for error in [error for job in jobs for error in job()]:
             if error is not None:
                 log.info("SQS was not told what became of a message (%s): it comes again", error)
+
+
+def _leave(fed: Sequence[Step], answers: list[Any], orders: dict[Receipt, turns.Order]) -> None:
+    """What somebody else has received is theirs to delete: the answer says so, and SQS is told nothing."""
+    for step in fed:
+        receipt, answer = step.receipt, answers[step.number]
+        if (
+            receipt is not None
+            and isinstance(answer, q.Settled)
+            and answer.held
+            and isinstance(orders.get(receipt), Delete)
+        ):
+            del orders[receipt]
+            answers[step.number] = replace(answer, gone=True)

@@ -224,6 +224,7 @@ class StatelessSqsQueue:
         held = _Held(receipt, entry.worker, row, body, fed)
         if copy.receives > row.max_attempts and self._bury(held, row, Reason.USED_UP):
             return None
+        self._forget()
         self._held[str(receipt)] = held
         now = self._now()
         return q.Delivery(
@@ -237,6 +238,14 @@ class StatelessSqsQueue:
             lease_until=now + entry.lease_s,
             waits_since=copy.first_receive_at if row.record.attempt > 1 else None,
         )
+
+    def _forget(self) -> None:
+        """What was lost nobody settles: it goes when SQS cannot hide it any more."""
+        while self._held:
+            oldest, held = next(iter(self._held.items()))
+            if self._left_s(held) > 0:
+                return
+            del self._held[oldest]
 
     def _extend(self, entry: q.Extend) -> tuple[q.Holding, ...]:
         """What SQS hides for no much longer is lost: nobody extends it again before it is visible."""

@@ -121,8 +121,13 @@ def goes_on(row: Row, entry: f.ContinueDelivery, now: float, *, anew: bool) -> T
     """It waits for its new message, which is yet to be sent, and the old one is not needed then; else for the old one."""
     back = given_back(row, now)
     if back.is_open:
-        back = back.but(body=None if is_large(entry.body) else entry.body, unsent=anew)
+        back = another_body(back, entry.body).but(unsent=anew)
     return Turn(back, q.Settled(held=True), Show(0.0) if back.is_open and not anew else Delete())
+
+
+def another_body(row: Row, body: str) -> Row:
+    """With another body than it had; a large one is kept beside the row."""
+    return row.but(body=None if is_large(body) else body, edited=True)
 
 
 def _paused(row: Row, asked_s: float, now: float, *, charge: bool = False) -> Turn:
