@@ -46,7 +46,7 @@ class Naming:
         self._guard = threading.Lock()
         self._ended: list[tuple[str, str]] = []
         self._thread: ThreadPoolExecutor | None = None
-        self._outage = Outage("the store of blobs, or the list of who names them,")
+        self._outage = Outage("the store of blobs, or the list of who names them,", clock.monotonic)
 
     @property
     def counts(self) -> bool:

@@ -26,6 +26,14 @@ LONGEST_PAUSE_S = 60.0
 GATHER_S = 0.01
 """A poll for a few waits so long for more slots to become free: ten messages cost as much as one."""
 
+Pause = Callable[[threading.Condition, Callable[[], bool], float], object]
+"""Waits, with the condition held, until something has come true or so many seconds are over."""
+
+
+def pause_for(changed: threading.Condition, is_over: Callable[[], bool], pause_s: float) -> None:
+    """Wait as long as it says."""
+    changed.wait_for(is_over, pause_s)
+
 
 class Polling:
     """The polls of one process.
@@ -35,9 +43,19 @@ class Polling:
         clock: the time of pauses, and from when SQS's 12 hours are counted.
         poll_s: how long SQS waits for a message, at most 20; 0: every `take` asks SQS and waits for nothing.
         on_arrival: called in a poll's thread when something came.
+        pause: waits between two polls of which the first failed.
     """
 
-    def __init__(self, wires: Wires, clock: Clock, *, poll_s: float, on_arrival: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        wires: Wires,
+        clock: Clock,
+        *,
+        poll_s: float,
+        on_arrival: Callable[[], None],
+        pause: Pause = pause_for,
+    ) -> None:
+        self._pause = pause
         self._wires = wires
         self._monotonic = clock.monotonic
         self._poll_s = poll_s
@@ -136,7 +154,7 @@ class Polling:
                 thread.start()
 
     def _run(self, queue: str) -> None:
-        outage = Outage(f"receiving from queue {queue}")
+        outage = Outage(f"receiving from queue {queue}", self._monotonic)
         pause_s = 0.0
         while (most := self._turn(queue, pause_s)) > 0:
             try:
@@ -155,7 +173,7 @@ class Polling:
         """Wait until messages are wanted; answers how many this queue's poll may ask for. 0: the end."""
         with self._changed:
             if pause_s:
-                self._changed.wait_for(lambda: not self._open, timeout=pause_s)
+                self._pause(self._changed, lambda: not self._open, pause_s)
             while self._open:
                 if (left_s := self._not_before - self._monotonic()) > 0:
                     self._changed.wait(left_s)

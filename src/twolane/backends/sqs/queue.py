@@ -31,7 +31,7 @@ from twolane.backends.sqs.measuring import Measuring
 from twolane.backends.sqs.naming import Naming
 from twolane.backends.sqs.orphans import Orphans
 from twolane.backends.sqs.outbox import Outbox
-from twolane.backends.sqs.polling import LONGEST_PAUSE_S, Polling
+from twolane.backends.sqs.polling import LONGEST_PAUSE_S, Pause, Polling, pause_for
 from twolane.backends.sqs.rates import Rates
 from twolane.backends.sqs.reaping import Reaping
 from twolane.backends.sqs.receiving import Receiving
@@ -94,6 +94,7 @@ class SqsQueue:
         batch_bytes: how many bytes of bodies one call takes.
         sums_every_s: how long the daily sums are gathered before they are written, in seconds.
         blobs: the store that is told when nobody names a blob any more; None: it is not told.
+        pause: waits between two polls of which the first failed.
     """
 
     capabilities = q.Capabilities(
@@ -121,6 +122,7 @@ class SqsQueue:
         batch_bytes: int = BATCH_BYTES,
         sums_every_s: float = EVERY_S,
         blobs: ExpiringBlobs | None = None,
+        pause: Pause = pause_for,
     ) -> None:
         self._service = service or Service("sqs", poll_s=address.poll_s)
         wires = Wires(address, self._service, batch_bytes=batch_bytes)
@@ -130,7 +132,7 @@ class SqsQueue:
         wait_s = address.poll_s if poll_s is None else poll_s
         self._listening = Listening()
         self._polls_itself = wait_s == 0
-        self._polling = Polling(wires, clock, poll_s=wait_s, on_arrival=self._listening.wake)
+        self._polling = Polling(wires, clock, poll_s=wait_s, on_arrival=self._listening.wake, pause=pause)
         self._naming = Naming(state, blobs, clock)
         self._orphans = None if blobs is None else Orphans(state, self._naming, blobs, clock)
         admitting = Admitting(ledger, self._naming, clock, new_token=_token)
@@ -151,7 +153,8 @@ class SqsQueue:
         self._outbox = Outbox(state, clock)
         self._rates = Rates(state, clock)
         self._acting = Acting(ledger, self._settling.carry_out, clock)
-        self._state_outage = Outage("the state store")
+        self._state_outage = Outage("the state store", clock.monotonic)
+        self._sweep_outage = Outage("looking after the queues", clock.monotonic)
         alone = self._carried_out_alone(Targets(state, clock), Watch(state, self._outbox, clock))
         together = [(_MESSAGES, self._settling.carry_out), ((f.HandOut,), self._feed)]
         self._flushing = Flushing(self._send, together, alone)
@@ -266,17 +269,29 @@ class SqsQueue:
             reaped = self._reaping.reap()
             self._outbox.number_late()
             self._naming.again()
-            if self._monotonic() - self._swept_at >= SWEEP_S:
-                reaped = replace(reaped, buried=reaped.buried + self.sweep(self._to_sweep()))
-                self._naming.later(self._sweep_blobs)
+            to_sweep = self._to_sweep()
         except QueueError as error:
             self._state_outage.failed(error)
             return q.Reaped()
         self._state_outage.worked()
-        return reaped
+        if to_sweep is None:
+            return reaped
+        return replace(reaped, buried=reaped.buried + self._sweep_some(to_sweep))
 
-    def _to_sweep(self) -> tuple[str, ...]:
-        """An idle queue costs its three long polls a minute and hardly more."""
+    def _sweep_some(self, queues: tuple[str, ...]) -> int:
+        self._naming.later(self._sweep_blobs)
+        try:
+            buried = self.sweep(queues)
+        except QueueError as error:
+            self._sweep_outage.failed(error)
+            return 0
+        self._sweep_outage.worked()
+        return buried
+
+    def _to_sweep(self) -> tuple[str, ...] | None:
+        """An idle queue costs its three long polls a minute and hardly more. None: it is not time yet."""
+        if self._monotonic() - self._swept_at < SWEEP_S:
+            return None
         self._swept_at = self._monotonic()
         if self._swept_at - self._swept_all_at < SWEEP_ALL_S:
             return self._reaping.busy(self._served)
