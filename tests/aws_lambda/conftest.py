@@ -26,8 +26,8 @@ FUNCTIONS = Path(__file__).with_name("functions")
 class Cloud:
     """The queues, the table, the bucket and the functions of one test."""
 
-    def __init__(self, server: Server, folder: Path, stack: ExitStack) -> None:
-        self.place = Place(server)
+    def __init__(self, server: Server, folder: Path, stack: ExitStack, *, fifo: bool = False) -> None:
+        self.place = Place(server, queues=("default",), fifo=fifo)
         self.folder = folder
         self.journal_file = folder / "journal"
         self.journal_file.touch()

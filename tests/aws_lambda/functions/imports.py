@@ -21,6 +21,14 @@ def walks(ctx: TaskContext, steps: int, step_s: float) -> int:
     return steps
 
 
+@tasks.task(if_lost="alert", name="walks_in_turn", timeout_s=120, group_by="{group}")
+def walks_in_turn(ctx: TaskContext, group: str, steps: int, step_s: float) -> None:
+    for step in range(ctx.cursor or 0, steps):
+        journal("step", step, group)
+        time.sleep(step_s)
+        ctx.checkpoint(step + 1)
+
+
 @tasks.task(if_lost="alert", name="walks_async", timeout_s=120)
 async def walks_async(ctx: TaskContext, steps: int, step_s: float) -> int:
     for step in range(ctx.cursor or 0, steps):

@@ -58,6 +58,15 @@ def later(ctx: TaskContext) -> None:
         raise RetryLater(0)
 
 
+@tasks.task(if_lost="alert", name="in_turn", group_by="{group}", max_attempts=20)
+def in_turn(ctx: TaskContext, group: str, text: str, fails: int = 0) -> None:
+    journal("in_turn", group, text, ctx.attempt)
+    if ctx.attempt <= fails:
+        raise RetryLater(0)
+    if text == "poison":
+        raise GiveUp("nobody can run it")
+
+
 @tasks.task(if_lost="alert", name="gives_up")
 def gives_up() -> None:
     journal("gives_up")
