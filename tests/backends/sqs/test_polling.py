@@ -43,9 +43,11 @@ class Process:
         self.woken = threading.Event()
         self.end = self.queue.listen(self.woken.set)
 
-    def send(self, count: int) -> None:
+    def send(self, count: int, name: str = "m") -> None:
         now = SystemClock().now()
-        sends = [Send((Outgoing(f"m{number}", "default", "t", "{}", "d", now),)) for number in range(count)]
+        sends = [
+            Send((Outgoing(f"{name}{number}", "default", "t", "{}", "d", now),)) for number in range(count)
+        ]
         assert not [answer for answer in self.queue.flush(sends) if isinstance(answer, Exception)]
 
     def receive(self, limit: int, *queues: str) -> tuple[Delivery, ...]:
@@ -132,7 +134,7 @@ def test_what_nobody_took_is_given_back_at_once_and_not_when_the_running_have_fi
     [running] = process.collect(1, 1)
     process.woken.clear()
     assert process.receive(5) == ()
-    process.send(5)
+    process.send(5, "n")
     assert process.woken.wait(10)
 
     process.end()
