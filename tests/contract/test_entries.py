@@ -542,6 +542,22 @@ def test_a_redrive_with_a_bad_body_leaves_the_letter_dead(house: House) -> None:
     assert letter.body == '{"n":1}'
 
 
+def test_a_redrive_with_other_arguments_takes_their_unique_key_and_frees_the_one_before(
+    house: House,
+) -> None:
+    message_id = bury(house, unique_key="customer 1")
+    held = house.send(unique_key="customer 2")
+    with pytest.raises(SendRefused, match="waits or runs under"):
+        house.do(Redrive(message_id, body="{}", unique_key="customer 2"))
+    assert house.record(message_id).unique_key == "customer 1"
+
+    assert house.do(Redrive(message_id, body="{}", unique_key="customer 3")) is State.WAITING
+
+    assert house.record(message_id).unique_key == "customer 3"
+    assert house.send(unique_key="customer 3") == message_id
+    assert house.send(unique_key="customer 1") not in (message_id, held)
+
+
 def test_a_redrive_against_a_unique_key_leaves_the_letter_dead(house: House) -> None:
     message_id = bury(house, unique_key="k")
     house.send(unique_key="k")

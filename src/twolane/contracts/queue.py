@@ -284,10 +284,7 @@ class CancelDelivery(Entry[Settled]):
 
 @dataclass(frozen=True, slots=True)
 class CancelMessage(Entry[State | None]):
-    """Cancel by id: a waiting message at once, a running one at its next checkpoint.
-
-    Answers the state it is in afterwards (running: asked for); None: no such message.
-    """
+    """Cancel by id: a waiting message at once, a running one at its next checkpoint. Answers as `Redrive`."""
 
     id: str
 
@@ -303,12 +300,14 @@ class Redrive(Entry[State | None]):
         body: another body, with edited arguments; None: the same.
         digest: the other body's digest.
         group: the other arguments' group; None: the one it was sent with.
+        unique_key: the other arguments' unique key, for which it must be free; None: the one it was sent with.
     """
 
     id: str
     body: str | None = None
     digest: str | None = None
     group: str | None = None
+    unique_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,10 @@ def redrive(letter: DeadLetter, now: float) -> Redrive:
 
 
 def redrive_edited(letter: DeadLetter, task: Task[Any, Any, Any], values: Mapping[str, Any]) -> Redrive:
-    """Send a dead letter back with other arguments, in their group. Its checkpoint is forgotten.
+    """Send a dead letter back with other arguments, in their group and under their unique key.
+
+    Its checkpoint is forgotten. What it was sent with is not: a client that sends it again under its id, with the
+    arguments that the client knows, meets this message.
 
     Args:
         letter: the dead letter.
@@ -62,4 +65,19 @@ def redrive_edited(letter: DeadLetter, task: Task[Any, Any, Any], values: Mappin
             )
     group = filled(task.group_by, fit)
     edited = replace(message, args=json.loads(fit), args_blob=None, expires_at=None, continuation=None)
-    return Redrive(letter.record.id, encode(edited), group=group)
+    unique_key = _unique_key(letter, task, message.args, fit)
+    return Redrive(letter.record.id, encode(edited), group=group, unique_key=unique_key)
+
+
+def _unique_key(
+    letter: DeadLetter, task: Task[Any, Any, Any], before: Mapping[str, Any] | None, fit: str
+) -> str | None:
+    """The key of the edited arguments; None: it stays, since the send named it itself, or there is none."""
+    was = letter.record.unique_key
+    if task.unique_key is None or was is None:
+        return None
+    try:
+        goes_by_arguments = before is None or filled(task.unique_key, json.dumps(before)) == was
+    except KeyError:  # the arguments had other names then
+        goes_by_arguments = True
+    return filled(task.unique_key, fit) if goes_by_arguments else None

@@ -299,12 +299,13 @@ class MemoryQueue(MemoryWatch):
         return row.record.state
 
     def _redrive(self, row: Row, entry: q.Redrive) -> None:
-        if twin := pending_twin(self._rows.values(), row.message):
+        message = replace(row.message, unique_key=entry.unique_key or row.message.unique_key)
+        if twin := pending_twin(self._rows.values(), message):
             raise SendRefused(f"{entry.id} stays dead: {twin} waits or runs under its unique key", [entry.id])
         if entry.body is not None:
             check_body(entry.body, self.max_body_bytes, entry.id)
-            row.message = replace(row.message, body=entry.body, digest=entry.digest or row.message.digest)
-            row.change(cursor=None, done=None, total=None, progressed_at=None)
+            row.message = replace(message, body=entry.body, digest=entry.digest or message.digest)
+            row.change(cursor=None, done=None, total=None, progressed_at=None, unique_key=message.unique_key)
         row.suspect, row.waits_since = False, None
         row.change(attempt=1, finished_at=None, reason=None, public=None, crashes=0, cancel_requested=False)
         self._back(row)

@@ -31,17 +31,17 @@ def redrive(tx: Transaction, entry: Redrive) -> State | None:
     if found is None or found[1] is not State.DEAD:
         return found[1] if found else None
     seq = found[0]
-    _refuse_twin(tx, seq, entry.id)
+    _refuse_twin(tx, seq, entry)
     if entry.body is not None:
         check_body(entry.body, tx.max_body_bytes, entry.id)
         tx.connection.execute("UPDATE bodies SET body = ? WHERE seq = ?", (entry.body, seq))
         tx.connection.execute(
             """
-            UPDATE messages SET digest = coalesce(?, digest),
+            UPDATE messages SET digest = coalesce(?, digest), unique_key = coalesce(?, unique_key),
                 cursor = NULL, done = NULL, total = NULL, progressed_at = NULL
             WHERE seq = ?
             """,
-            (entry.digest, seq),
+            (entry.digest, entry.unique_key, seq),
         )
     tx.connection.execute(
         """
@@ -76,19 +76,20 @@ def state_of(tx: Transaction, message_id: str) -> State | None:
     return None if found is None else found[1]
 
 
-def _refuse_twin(tx: Transaction, seq: int, message_id: str) -> None:
+def _refuse_twin(tx: Transaction, seq: int, entry: Redrive) -> None:
     twin = tx.connection.execute(
         """
-        SELECT twin.id FROM messages AS dead JOIN messages AS twin USING (task, unique_key)
-        WHERE dead.seq = ? AND twin.unique_key IS NOT NULL AND twin.state IN ('waiting', 'running')
+        SELECT twin.id FROM messages AS dead JOIN messages AS twin USING (task)
+        WHERE dead.seq = ? AND twin.unique_key = coalesce(?, dead.unique_key) AND twin.unique_key IS NOT NULL
+            AND twin.state IN ('waiting', 'running')
         """,
-        (seq,),
+        (seq, entry.unique_key),
     ).fetchone()
     if twin is not None:
         raise SendRefused(
-            f"message {message_id} stays dead: {twin[0]} waits or runs under the same unique key; "
+            f"message {entry.id} stays dead: {twin[0]} waits or runs under the same unique key; "
             "redrive when that one has ended",
-            [message_id],
+            [entry.id],
         )
 
 

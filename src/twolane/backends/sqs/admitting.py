@@ -236,8 +236,8 @@ class Admitting:
             if key_of(message.id) in found:
                 self._meet(batch, number, found[key_of(message.id)])
                 return
-            holder = self._row_named(found[unique]) if unique and unique in found else None
-            if holder is not None and holder.is_open and holder.record.id != batch.ending:
+            holder = self._holder(message.unique_key, found.get(unique)) if unique else None
+            if holder is not None and holder.record.id != batch.ending:
                 self._name(alias, found.get(alias), holder.record.id)
                 batch.sent[number] = Sent(holder.record.id, duplicate=True)
                 return
@@ -256,6 +256,11 @@ class Admitting:
                 self._note(batch, number, change, answer)
                 return
         batch.error = unknown(batch.messages, "others send under the same key all the time")
+
+    def _holder(self, unique_key: str | None, pointer: Item | None) -> Row | None:
+        """Who waits or runs under a key: one that was sent back under another one leaves its name behind."""
+        row = None if pointer is None else self._row_named(pointer)
+        return row if row is not None and row.is_open and row.record.unique_key == unique_key else None
 
     def _row_named(self, pointer: Item) -> Row | None:
         found = self._ledger.rows([pointer.text]).get(pointer.text)
@@ -279,8 +284,8 @@ class Admitting:
             return None
         for _ in range(ROUNDS):
             before = self._ledger.state.read([unique]).get(unique)
-            holder = None if before is None else self._row_named(before)
-            if holder is not None and holder.is_open and holder.record.id != row.record.id:
+            holder = self._holder(row.record.unique_key, before)
+            if holder is not None and holder.record.id != row.record.id:
                 return holder
             after = self._pointer(unique, before, row.record.id)
             [answer] = self._ledger.state.write([[Change(unique, before, after)]])

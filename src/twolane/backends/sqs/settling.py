@@ -134,7 +134,7 @@ class Settling:
             return
         if entry.body is not None:
             check_body(entry.body, self._max_body_bytes, entry.id)
-        twin = self._sending.rows.claim(found[1])
+        twin = self._sending.rows.claim(turns.keyed(found[1], entry))
         if twin is not None:
             raise SendRefused(
                 f"message {entry.id} stays dead: {twin.record.id} waits or runs under the same unique key; "

@@ -247,10 +247,15 @@ def redrive(row: Row, entry: q.Redrive, now: float) -> Turn:
         fresh |= {"cursor": None, "done": None, "total": None, "progressed_at": None}
     digest = (entry.digest if entry.body is not None else None) or row.digest
     group = entry.group or row.group
-    back = row.but(
+    back = keyed(row, entry).but(
         record=fresh, digest=digest, group=group, receipt=None, waits_since=None, unsent=True, lapsed_at=None
     )
     return Turn(back, State.WAITING)
+
+
+def keyed(row: Row, entry: q.Redrive) -> Row:
+    """Under the unique key that it is sent back with."""
+    return row if entry.unique_key is None else row.but(record={"unique_key": entry.unique_key})
 
 
 def discard(row: Row, now: float) -> Turn:
