@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 from twolane.backends.aws import AwsError, Service
 from twolane.backends.sqs.addresses import Address
-from twolane.backends.sqs.wires import Wires
+from twolane.backends.sqs.wires import LEAST_RECEIVES, Wires
 
 _KINDS = {
     True: "FIFO (one of a group at a time, in the order of the sends)",
@@ -28,11 +27,15 @@ def kinds(address: Address, queues: Iterable[str], service: Service | None = Non
 def _kind(wires: Wires, queue: str) -> str:
     try:
         kind = _KINDS[wires.is_fifo(queue)]
-        policy = json.loads(wires.attributes(queue, "RedrivePolicy").get("RedrivePolicy") or "{}")
+        most = wires.most_receives(queue)
         dead = wires.dead_url(queue)
     except AwsError as error:
         return str(error)
     if dead is None:
         return f"{kind}; it has NO dead-letter queue: what dies has a record at most"
-    moved = f", moved there by SQS after {policy['maxReceiveCount']} receives" if policy else ""
+    moved = "" if most is None else f", moved there by SQS after {most} receives"
+    if most is not None and most < LEAST_RECEIVES:
+        moved += (
+            ", which is TOO FEW: retries, releases and delays take receives too; set maxReceiveCount to 50"
+        )
     return f"{kind}; dead letters lie in {dead.rpartition('/')[2]}{moved}"

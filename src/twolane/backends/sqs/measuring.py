@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from twolane.backends.sqs.ledger import Ledger
 from twolane.backends.sqs.rows import read_head, shelves
-from twolane.backends.sqs.wires import Wires
+from twolane.backends.sqs.wires import LEAST_RECEIVES, POLICY, Wires
 from twolane.contracts.clock import Clock
 from twolane.values.record import State
 
@@ -32,6 +32,7 @@ class Measuring:
         self._ledger = ledger
         self._wires = wires
         self._now = clock.now
+        self._said: set[str] = set()
 
     def measure(self, queues: Sequence[str]) -> None:
         """Look at each queue once; a warning each time that it is beyond half.
@@ -41,7 +42,8 @@ class Measuring:
         """
         ages_s = self._ages_s()
         for queue in queues:
-            has = self._wires.attributes(queue, _IN_FLIGHT, _RETENTION)
+            has = self._wires.attributes(queue, _IN_FLIGHT, _RETENTION, POLICY)
+            self._say_too_few(queue, self._wires.most_receives(queue, has.get(POLICY, "")))
             in_flight, retention_s = int(has.get(_IN_FLIGHT, 0)), int(has.get(_RETENTION, 0))
             if in_flight >= MOST_IN_FLIGHT / 2:
                 log.warning(
@@ -53,6 +55,17 @@ class Measuring:
                     "the oldest message of queue %s waits since %.0f h, and SQS forgets after %.0f h: run more workers",
                     queue, ages_s[queue] / 3600, retention_s / 3600,
                 )  # fmt: skip
+
+    def _say_too_few(self, queue: str, most: int | None) -> None:
+        """Once: it is a setting, which nobody changes meanwhile."""
+        if most is None or most >= LEAST_RECEIVES or queue in self._said:
+            return
+        self._said.add(queue)
+        log.warning(
+            "SQS takes messages of queue %s away after %d receives, and retries, releases and delays take receives too: "
+            "they die as used_up before their attempts are. Set the maxReceiveCount of its redrive policy to 50",
+            queue, most,
+        )  # fmt: skip
 
     def ask(self, queues: Sequence[str]) -> None:
         """See that SQS answers for each queue.

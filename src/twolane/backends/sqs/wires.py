@@ -31,6 +31,9 @@ T = TypeVar("T")
 BATCH = 10
 """So many entries take SQS's batch calls, and so many messages a receive."""
 BATCH_BYTES = 1024 * 1024
+POLICY = "RedrivePolicy"
+LEAST_RECEIVES = 10
+"""Fewer leave no room: five attempts are the default, and each release, lost lease and long delay takes one more."""
 TRIES = 3
 _MISSING = frozenset(["QueueDoesNotExist", "NonExistentQueue"])
 _GONE = frozenset(["ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue", "NotFound"])
@@ -162,6 +165,19 @@ class Wires:
             raise AwsError(f"{what} failed: SQS's answer was cut short", "NoAnswer", sent=True)
         return found
 
+    def most_receives(self, queue: str, policy: str | None = None) -> int | None:
+        """After so many receives SQS moves a message of this queue away by itself; None: it does not.
+
+        Args:
+            queue: its name in the app.
+            policy: its redrive policy, where that was asked for already.
+
+        Raises:
+            AwsError: it cannot be found out.
+        """
+        text = self.attributes(queue, POLICY).get(POLICY) if policy is None else policy
+        return int(json.loads(text)["maxReceiveCount"]) if text else None
+
     def _url_of(self, name: str) -> str:
         """A name with a place for queues may be that of a standard queue or of a FIFO one: whichever there is."""
         if "://" in name:
@@ -185,7 +201,7 @@ class Wires:
     def _find_dead(self, queue: str) -> str | None:
         if (named := self._address.dead_name_of(queue)) is not None:
             return self._url_of(named)
-        policy = self.attributes(queue, "RedrivePolicy").get("RedrivePolicy")
+        policy = self.attributes(queue, POLICY).get(POLICY)
         if not policy:
             return None
         return self._url_of(str(json.loads(policy)["deadLetterTargetArn"]).rpartition(":")[2])
