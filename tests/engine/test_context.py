@@ -13,6 +13,7 @@ import pytest
 from twolane import Interrupted, QueueError, TaskContext, Tasks
 from twolane.backends.memory import MemoryQueue
 from twolane.contracts.queue import CancelMessage, Checkpoint, ReleaseDelivery
+from twolane.engine import context as module
 from twolane.engine.batcher import Batcher
 from twolane.engine.context import MAX_CURSOR_BYTES
 from twolane.engine.hold import Hold
@@ -73,10 +74,46 @@ class TestCheckpoint:
     def test_that_cannot_be_stored_is_told(
         self, context: TaskContext, queue: MemoryQueue, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(queue, "flush", lambda entries: 1 / 0)
+        monkeypatch.setattr(module, "RETRY_S", 0.0)
+        tries: list[int] = []
+        monkeypatch.setattr(queue, "flush", lambda entries: [tries.append(1), 1 / 0])
         with pytest.raises(QueueError, match="SaveCheckpoint ended without an answer"):
             context.checkpoint(5)
         assert context.cursor is None
+        assert len(tries) == module.SAVE_TRIES
+
+    def test_that_cannot_be_stored_for_a_moment_is_tried_again(
+        self,
+        context: TaskContext,
+        queue: MemoryQueue,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        monkeypatch.setattr(module, "RETRY_S", 0.0)
+        flush, left = queue.flush, [1, 1]
+        monkeypatch.setattr(queue, "flush", lambda entries: [left.pop(), 1 / 0] if left else flush(entries))
+
+        context.checkpoint(5)
+
+        record = queue.get(context.id)
+        assert record is not None
+        assert record.cursor == context.cursor == 5
+        said = [each.getMessage() for each in caplog.records if each.name == "twolane.task"]
+        assert len(said) == 2
+        assert said[1].endswith("a checkpoint is stored at try 3")
+
+    def test_that_cannot_be_stored_holds_nobody_up_who_must_end(
+        self, context: TaskContext, hold: Hold, queue: MemoryQueue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "RETRY_S", 3600.0)
+
+        def fail(_: object) -> list[Any]:
+            hold.interrupt("timed_out")
+            raise QueueError("away")
+
+        monkeypatch.setattr(queue, "flush", fail)
+        with pytest.raises(Interrupted, match="timed_out"):
+            context.checkpoint(5)
 
 
 class TestInterruption:

@@ -13,9 +13,12 @@ from typing import Any
 from twolane.contracts.queue import Checkpoint, Holding, SaveCheckpoint
 from twolane.engine.batcher import Batcher
 from twolane.engine.hold import Hold
-from twolane.values.errors import Interrupted
+from twolane.values.errors import Interrupted, QueueError
 
 MAX_CURSOR_BYTES = 64 * 1024
+SAVE_TRIES = 30
+RETRY_S = 1.0
+"""The pause between two tries to store a checkpoint, in seconds."""
 
 
 class TaskContext:
@@ -84,16 +87,35 @@ class TaskContext:
             Interrupted: the message was cancelled, timed out, lost its lease, the worker stops, or the work goes on
                 elsewhere since the time here is over. Let it pass.
             ValueError: the cursor is no JSON value or too large.
-            QueueError: the checkpoint could not be stored.
+            QueueError: the checkpoint could not be stored, in half a minute of trying.
         """
         self._hold.check()
         entry = SaveCheckpoint(self._hold.delivery.receipt, _checked(cursor), done, total)
         if threading.get_ident() == self._loop_thread:
             self._batcher.submit(entry, self._learn_later)
         else:
-            self._learn(self._batcher.ask_blocking(entry))
+            self._learn(self._save(entry))
         self._saved = Checkpoint(cursor, done, total)
         self._hold.has_saved(self._saved)
+
+    def _save(self, entry: SaveCheckpoint) -> Holding:
+        """Store it, and try again: a store that is away for a moment is no failure of the task's."""
+        ended: threading.Event | None = None
+        for tried in range(1, SAVE_TRIES):
+            try:
+                holding = self._batcher.ask_blocking(entry)
+            except QueueError as error:
+                if ended is None:
+                    self.log.warning("a checkpoint could not be stored: %s; it is tried again", error)
+                    ended = threading.Event()
+                    self._hold.on_interrupt(ended.set)
+                ended.wait(RETRY_S)
+                self._hold.check()
+            else:
+                if ended is not None:
+                    self.log.warning("a checkpoint is stored at try %d", tried)
+                return holding
+        return self._batcher.ask_blocking(entry)
 
     def _learn(self, holding: Holding) -> None:
         self._hold.learn(holding)
