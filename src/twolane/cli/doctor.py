@@ -21,11 +21,11 @@ from twolane.cli.finding import find_settings, opened_stores
 from twolane.cli.options import App, AppDir, AsJson
 from twolane.cli.screen import fields, line
 from twolane.contracts.queue import Capabilities
-from twolane.values.errors import QueueError, SettingsError
+from twolane.values.errors import BlobError, QueueError, SettingsError
 from twolane.wiring.alert_targets import targets_of
 from twolane.wiring.settings import Settings
 
-_PACKAGES = ("twolane", "fastapi", "starlette", "pydantic", "uvicorn")
+_PACKAGES = ("twolane", "fastapi", "starlette", "pydantic", "uvicorn", "botocore", "obstore")
 
 
 def doctor(app: App = None, app_dir: AppDir = None, as_json: AsJson = False) -> None:
@@ -33,6 +33,7 @@ def doctor(app: App = None, app_dir: AppDir = None, as_json: AsJson = False) -> 
     settings = find_settings(app, app_dir)
     place = _place(settings)
     problem, queues = (place.sentence, set[str]()) if place.refused else _looked_at(settings)
+    bucket = None if isinstance(settings.queue, Path) else _looked_into_bucket(settings)
     form: dict[str, Any] = {
         "settings": {
             name: {"value": _value(settings, name), "from": source}
@@ -40,6 +41,7 @@ def doctor(app: App = None, app_dir: AppDir = None, as_json: AsJson = False) -> 
         },
         "place": {"kind": place.kind, "sentence": place.sentence},
         "queue": {"usable": problem is None, "problem": problem, "can": asdict(_can(settings))},
+        "bucket": {"problem": bucket},
         "kinds": {} if isinstance(settings.queue, Path) else kinds(settings.queue, sorted(queues)),
         "alerts": {target.name: target.problem() for target in targets_of(settings.alerts)},
         "versions": _versions(),
@@ -48,7 +50,7 @@ def doctor(app: App = None, app_dir: AppDir = None, as_json: AsJson = False) -> 
         forms.print_json(form)
     else:
         _show(form)
-    if problem is not None:
+    if problem or bucket:
         raise typer.Exit(exits.QUEUE)
 
 
@@ -77,6 +79,16 @@ def _looked_at(settings: Settings) -> tuple[str | None, set[str]]:
     return None, queues
 
 
+def _looked_into_bucket(settings: Settings) -> str | None:
+    """Why the blobs cannot be listed, or None."""
+    try:
+        with opened_stores(settings) as stores:
+            next(iter(stores.blobs.stored()), None)
+    except (BlobError, QueueError, SettingsError) as error:
+        return str(error)
+    return None
+
+
 def _value(settings: Settings, name: str) -> str:
     """A setting for people; the targets of alerts without their secrets."""
     if name == "alerts":
@@ -103,6 +115,7 @@ def _show(form: dict[str, Any]) -> None:
         [
             ("lies on", f"{form['place']['sentence']} [{form['place']['kind']}]"),
             ("is", form["queue"]["problem"] or "usable"),
+            *([("bucket", form["bucket"]["problem"] or "can be listed")] if form["kinds"] else []),
             ("can", ", ".join(can)),
             *form["kinds"].items(),
         ]
