@@ -52,6 +52,9 @@ _ADVICE = {
     "NonExistentQueue": "there is no such queue: check its name, the region and the account",
     "ResourceNotFoundException": "there is no such table: check its name, the region and the account",
     "NoSuchBucket": "there is no such bucket: check its name and the region",
+    "FileNotFoundError": "there is no such bucket: check its name and the region",
+    "PermissionDeniedError": "this role may not do that: allow it in its policy",
+    "UnauthenticatedError": "AWS does not accept these credentials",
     "AccessDenied": "this role may not do that: allow it in its policy",
     "AccessDeniedException": "this role may not do that: allow it in its policy",
     "ExpiredToken": "the AWS credentials have expired: renew them",
@@ -98,6 +101,11 @@ class AwsError(QueueError):
 def code_of(spelling: str) -> str:
     """An error code in its short form: SQS has two spellings of many."""
     return spelling.rpartition("#")[2].rpartition(".")[2]
+
+
+def way_out(code: str) -> str | None:
+    """What an error means and what to do, by AWS's word for it or the name of botocore's or obstore's error."""
+    return _ADVICE.get(code)
 
 
 def is_throttling(code: str) -> bool:

@@ -132,6 +132,21 @@ def test_a_place_belongs_to_who_comes_first(blobs: S3Blobs) -> None:
     assert [blobs.claim("one"), blobs.claim("two"), blobs.claim("one")] == ["one"] * 3
 
 
+@pytest.mark.parametrize("size", [1, PART_BYTES + 1], ids=["small", "in parts"])
+def test_a_bucket_that_is_not_there_or_may_not_be_written_to_says_what_to_do(aws: Server, size: int) -> None:
+    with proxy(aws) as between:
+        through = bucket(between.server)
+        gone = S3Blobs(Bucket("not-there-at-all"), session=through._session, endpoint_url=aws.url)
+        with pytest.raises(
+            BlobError, match="stored in s3://not-there-at-all: there is no such bucket: check"
+        ):
+            gone.put(io.BytesIO(b"x" * size))
+        for operation in ("PUT object", "POST object"):
+            between.faults[operation] = fail(403, "AccessDenied")
+        with pytest.raises(BlobError, match="allow it in its policy"):
+            through.put(io.BytesIO(b"x" * size))
+
+
 def test_a_bucket_that_may_not_be_tagged_says_so(aws: Server) -> None:
     with proxy(aws) as between:
         through = bucket(between.server)

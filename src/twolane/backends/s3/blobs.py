@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
-from twolane.backends.aws import AwsError, Service, endpoint_of_s3
+from twolane.backends.aws import AwsError, Service, endpoint_of_s3, way_out
 from twolane.values.blob import NOT_UPLOADED, BlobRef, confirmed
 from twolane.values.errors import (
     BlobError,
@@ -309,7 +309,7 @@ class S3Blobs:
         except Exception as error:
             if key is not None and type(error).__name__ in ("NotFoundError", "FileNotFoundError"):
                 raise BlobMissing(f"the blob {key} is not in {self.bucket}") from error
-            told = str(error).partition("\n")[0][:500]
+            told = way_out(type(error).__name__) or str(error).partition("\n")[0][:500]
             raise BlobError(f"a blob cannot be {verb} in {self.bucket}: {told}") from error
 
 
