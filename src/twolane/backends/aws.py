@@ -105,7 +105,11 @@ def code_of(spelling: str) -> str:
 
 def way_out(code: str) -> str | None:
     """What an error means and what to do, by AWS's word for it or the name of botocore's or obstore's error."""
-    return _ADVICE.get(code)
+    return (
+        f"AWS asks for fewer calls ({code}): try again in a moment"
+        if is_throttling(code)
+        else _ADVICE.get(code)
+    )
 
 
 def is_throttling(code: str) -> bool:
@@ -130,7 +134,7 @@ def explained(error: Exception, what: str, *, attempts_sent: bool = False) -> Aw
     code = code_of(str(told.get("Code", "")))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     other = code_of(str(told.get("QueryErrorCode", "")))
-    advice = _ADVICE.get(code) or _ADVICE.get(other) or f"{code}: {told.get('Message', error)}"
+    advice = way_out(code) or way_out(other) or f"{code}: {told.get('Message', error)}"
     refused = status // 100 == 4 and not attempts_sent  # noqa: PLR2004  (the caller's fault)
     return AwsError(f"{what} failed: {advice}", code, sent=not refused)
 

@@ -55,8 +55,9 @@ def cut(answer: dict[str, Any]) -> None:
         fail(400, "QueueDoesNotExist"),
         fail(403, "AccessDeniedException"),
         fail(403, "ExpiredTokenException"),
+        fail(400, "RequestThrottled"),
     ],
-    ids=["missing", "missing in the other spelling", "no permission", "expired credentials"],
+    ids=["missing", "missing in the other spelling", "no permission", "expired credentials", "throttled"],
 )
 def test_what_sqs_refuses_is_refused_with_the_way_out_and_leaves_no_record(
     house: House, between: Proxy, fault: Fault
@@ -64,7 +65,7 @@ def test_what_sqs_refuses_is_refused_with_the_way_out_and_leaves_no_record(
     between.faults[SEND] = fault
     message = house.outgoing()
 
-    with pytest.raises(SendRefused, match=r"there is no such queue|may not do that|have expired") as refused:
+    with pytest.raises(SendRefused, match=r"no such queue|may not do|have expired|in a moment") as refused:
         house.do(Send((message,)))
 
     assert refused.value.ids == (message.id,)
