@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import pytest
 from pydantic import AfterValidator
 
-from twolane import Tasks
+from twolane import Lanes, Tasks, given
 from twolane.contracts.queue import Delivery, Reap
+from twolane.engine.hold import Hold
 from twolane.testing import VirtualClock
 from twolane.values.record import State
 
@@ -108,6 +109,38 @@ def test_a_task_that_nothing_else_refers_to_is_kept_alive(
     asyncio.run(main())
     assert ended == ["CancelledError"]
     assert "destroyed" not in caplog.text
+
+
+async def plain(word: str) -> str:
+    return word
+
+
+async def filled(word: str, lanes: Lanes = given) -> str:
+    return word
+
+
+@pytest.mark.parametrize("function", [plain, filled])
+def test_what_has_ended_leaves_nothing_to_the_garbage_collector(
+    tasks: Tasks, work: Any, function: Any
+) -> None:
+    task = tasks.task(if_lost="alert")(function)
+
+    async def main() -> None:
+        async with work() as worker:
+            message = await worker.send(task, "a")
+            await worker.steps.until("settled", 1)
+            await worker.runtime.stop(0)
+            assert [each for each in gc.get_objects() if is_held(each, message)] == []
+
+    gc.disable()
+    try:
+        asyncio.run(main())
+    finally:
+        gc.enable()
+
+
+def is_held(found: object, message: str) -> bool:
+    return type(found) is Hold and found.delivery.id == message
 
 
 def test_one_that_cannot_be_settled_is_told_and_held_no_longer(

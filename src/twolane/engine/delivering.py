@@ -142,6 +142,7 @@ class _Delivering:
         self._settled(decision, answer)
 
     def _settled(self, decision: Decision, answer: Settled | Exception) -> None:
+        self._hold.kept = None
         if isinstance(answer, Exception):
             self._then(answer)
             return

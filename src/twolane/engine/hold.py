@@ -74,6 +74,10 @@ class Hold:
                 return
         listener()
 
+    def ended(self) -> None:
+        """The function has ended: who listens is forgotten. They refer to the hold, and a cycle is the garbage collector's."""
+        self._listeners = ()
+
     def pause(self) -> None:
         """Ask the task to end at its next checkpoint, once that is saved; nobody else hears of it."""
         self._pausing = True

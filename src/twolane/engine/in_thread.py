@@ -103,6 +103,7 @@ class ThreadCall:
     def _go_on(self, result: Any, error: BaseException | None) -> None:
         self._told = True
         self._deadlines.clear(self._hold)
+        self._hold.ended()
         self._then(result, error, self._give_up())
 
     def _give_up(self) -> bool:

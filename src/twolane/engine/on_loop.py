@@ -73,6 +73,7 @@ class LoopCall:
             return
         self._is_over = True
         self._deadlines.clear(self._hold)
+        self._hold.ended()
         error = asyncio.CancelledError() if running.cancelled() else running.exception()
         self._then(None if error is not None else running.result(), error, False)
 
