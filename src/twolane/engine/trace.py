@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 
@@ -17,12 +17,19 @@ def inject() -> dict[str, str]:
     return carrier
 
 
-@contextmanager
-def attached(carrier: Mapping[str, str]) -> Generator[None]:
+def attached(carrier: Mapping[str, str]) -> AbstractContextManager[None]:
     """Run a block within the trace context that a message brought."""
+    return _attached(carrier) if carrier else _NONE
+
+
+_NONE = nullcontext()
+
+
+@contextmanager
+def _attached(carrier: Mapping[str, str]) -> Generator[None]:
     propagate: Any = sys.modules.get("opentelemetry.propagate")
     context: Any = sys.modules.get("opentelemetry.context")
-    if not carrier or propagate is None or context is None:
+    if propagate is None or context is None:
         yield
         return
     token = context.attach(propagate.extract(dict(carrier)))
