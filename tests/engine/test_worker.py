@@ -93,6 +93,29 @@ class TestSlots:
         asyncio.run(main())
         assert (running.most, running.all) == (2, 6)
 
+    def test_a_thread_that_became_free_while_a_receive_was_under_way_is_asked_for(
+        self, tasks: Tasks, work: Any, queue: MemoryQueue
+    ) -> None:
+        @tasks.task(if_lost="alert")
+        def sync_one() -> None: ...
+
+        @tasks.task(if_lost="alert", name="async_one")
+        async def async_one() -> None: ...
+
+        async def main() -> None:
+            async with work(slots=3) as worker:
+                await worker.runtime.batcher.ask(CancelMessage("nobody"))
+                received = worker.runtime._worker
+                for no_other_receive in received._ends:
+                    no_other_receive()
+                sender = worker.runtime.sender
+                await worker.runtime.batcher.ask(Send((sender.outgoing(sender.prepare(sync_one, (), {})),)))
+                limit, _ = received._slots.reserve()
+                received._received(Receive("w", ("default",), ("async_one",), limit, 60.0), ())
+                await worker.steps.until("settled", 1)
+
+        asyncio.run(main())
+
     @pytest.mark.parametrize("sync_threads", [1, 2])
     def test_the_next_sync_task_waits_for_no_poll(self, tasks: Tasks, work: Any, sync_threads: int) -> None:
         @tasks.task(if_lost="alert")

@@ -204,7 +204,7 @@ class Worker:
 
     # Receiving. `_offer` and `_on_visible` are called in the batcher's thread too.
 
-    def _entry(self, *, strangers: bool = False) -> tuple[Receive, int] | None:
+    def _entry(self, *, strangers: bool = False) -> Receive | None:
         """A receive for the free slots, reserved; None: nothing may be received now."""
         if self._stopping or self._is_closing() or any(hold.alone for hold in self.holds()):
             return None
@@ -218,10 +218,9 @@ class Worker:
         limit, idle = self._slots.reserve(most)
         if not limit:
             return None
-        entry = Receive(
+        return Receive(
             self.info.id, self.info.queues, names, limit, self._limits.lease_s, idle=idle, strangers=strangers
         )
-        return entry, limit
 
     def _names_now(self) -> tuple[tuple[str, ...], int | None]:
         """The names to receive and how many at most: sync tasks only where a thread is free for each.
@@ -239,12 +238,9 @@ class Worker:
     def _offer(self) -> Pending | None:
         """In the batcher's thread, before a flush: a receive that goes along with it."""
         self._flush_thread = threading.get_ident()
-        made = self._entry()
-        self._offered = made is not None
-        if made is None:
-            return None
-        entry, reserved = made
-        return Pending(entry, partial(self._received, reserved), self._loop)
+        entry = self._entry()
+        self._offered = entry is not None
+        return None if entry is None else Pending(entry, partial(self._received, entry), self._loop)
 
     def _on_visible(self) -> None:
         """From any thread: something may be visible; not news if this flush has a receive of ours at its end."""
@@ -261,17 +257,17 @@ class Worker:
 
     def _receive(self, *, strangers: bool = False) -> None:
         """In the loop: receive into the free slots."""
-        made = self._entry(strangers=strangers)
-        if made is None:
+        entry = self._entry(strangers=strangers)
+        if entry is None:
             return
-        entry, reserved = made
         try:
-            self._batcher.submit(entry, partial(self._received, reserved), self._loop)
+            self._batcher.submit(entry, partial(self._received, entry), self._loop)
         except UsageError:
-            self._slots.received(reserved, 0)
+            self._slots.received(entry.limit, 0)
             raise
 
-    def _received(self, reserved: int, answer: tuple[Delivery, ...] | Exception) -> None:
+    def _received(self, entry: Receive, answer: tuple[Delivery, ...] | Exception) -> None:
+        reserved = entry.limit
         if isinstance(answer, Exception):
             self._slots.received(reserved, 0)
             log.warning("nothing could be received (%s); tried again in %g s", answer, self._limits.poll_s)
@@ -291,7 +287,8 @@ class Worker:
             )
         if not answer:
             self._rest.look_again()
-        if len(answer) == reserved or self._look_again:
+        # a thread that became free meanwhile is asked for by nobody else: no flush took another receive along
+        if len(answer) == reserved or self._look_again or entry.tasks != self._names_now()[0]:
             self._look_again = False
             self._receive()
 
