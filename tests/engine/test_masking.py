@@ -138,6 +138,7 @@ class TestTexts:
             ("https://tok3n@git.example.org/x", f"https://{MASK}@git.example.org/x"),
             ("amqp://u:p@ss/w:rd@host/v and more", f"amqp://{MASK}@host/v and more"),
             ("password=hunter2, retries=3", f"password={MASK}, retries=3"),
+            ("X-Token: Basic hunter2 [1]", f"X-Token: {MASK} [1]"),
             ("{'api_key': 'k 1', 'n': 1}", f"{{'api_key': {MASK}, 'n': 1}}"),
             ('{"token": "a\\"b"}', f'{{"token": {MASK}}}'),
             ("GET /x?access_token=abc&page=2", f"GET /x?access_token={MASK}&page=2"),
@@ -148,6 +149,9 @@ class TestTexts:
     )
     def test_what_looks_like_one(self, text: str, shown: str) -> None:
         assert Masker().text(text) == shown
+        assert Masker().text(shown) == shown, (
+            "what is masked already stays: it goes through here more than once"
+        )
 
     @pytest.mark.parametrize(
         "text",

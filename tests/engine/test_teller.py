@@ -607,8 +607,12 @@ class TestLog:
         assert f"twolane dead redrive {message_id}" in record.getMessage()
 
     def test_a_box_is_closed_whatever_the_script(self) -> None:
-        boxes = boxed(Message("größer 中文 ブ\u0301", "한국어 e\u0301"))
-        assert {columns(line) for line in boxes.strip().splitlines()} == {96}
+        long = "航班没有座位" * 40, "e\u0301" * 200, "no seats left " * 20, " x" * 3
+        boxes = boxed(Message("größer 中文 ブ\u0301", "한국어 e\u0301\n" + "\n".join(long)))
+        lines = boxes.strip().splitlines()
+        assert {columns(line) for line in lines} == {96}
+        told = "".join(line[2:-2] for line in lines).replace(" ", "")
+        assert all(line.replace(" ", "") in told for line in long), "nothing of it is gone"
 
     def test_that_is_muted_swallows_no_death(
         self,

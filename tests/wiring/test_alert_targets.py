@@ -79,6 +79,9 @@ def telling(house: House, inbox: WebInbox) -> Iterator[Telling]:
     made.batcher.close()
 
 
+TRACE = 'Traceback\n  File "/srv/shop/seats.py", line 7, in book\n    raise ValueError("x")\n'
+
+
 def die(house: House, count: int = 1, error: str = "no seats", trace: str = "", **fields: Any) -> None:
     house.do(Send(tuple(house.outgoing(**fields) for _ in range(count))))
     failure = Failure("ValueError", error, trace, 1.0, 2.0)
@@ -147,7 +150,7 @@ class TestWeb:
     def test_a_death_is_told_whole(self, telling: Telling, house: House, inbox: WebInbox) -> None:
         die(
             house,
-            trace='Traceback\n  File "/srv/shop/seats.py", line 7, in book\n    raise ValueError("x")\n',
+            trace=TRACE,
         )
         telling.rounds()
 
@@ -165,7 +168,7 @@ class TestWeb:
         die(house)
         telling.rounds()
         for number in range(10):
-            die(house, 1000, error=f"order {number}")
+            die(house, 1000, error=f"order {number}", trace=TRACE)
             telling.rounds()
             house.clock.advance(5)
         house.clock.advance(60)
@@ -173,6 +176,7 @@ class TestWeb:
 
         assert len(inbox.heard) <= 3
         assert "order 9" in inbox.texts()[-1]
+        assert "at shop/seats.py line 7 in book" in inbox.texts()[-1]
         assert house.records.stats().owed_alerts == 0
         assert sum(record.name == "twolane.alert" for record in caplog.records) <= 3
 

@@ -38,7 +38,7 @@ _URL = re.compile(
 )
 _NAME = re.compile(r"(?<![\w.-])(?P<name>[\w.-]++)\\?[\"']?\]?\s*+(?:=>|[:=])\s*+")
 _VALUE = re.compile(
-    r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|(?:(?:bearer|basic|digest|token)\s+)?[^\s,;&\"')}\]]+",
+    r"(?:(?:bearer|basic|digest|token)\s+)?\[masked\]|\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|(?:(?:bearer|basic|digest|token)\s+)?[^\s,;&\"')}\]]+",
     re.IGNORECASE,
 )
 _BEARER = re.compile(r"\b(?P<kind>bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE)

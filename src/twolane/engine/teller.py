@@ -25,8 +25,9 @@ from twolane.engine.masking import Masker
 from twolane.engine.pace import MAX_TRY_S, Tell, WaitUntil, accepted, begun, plan, refused
 from twolane.engine.saying import Saying
 from twolane.engine.targets import Target, death_of
-from twolane.engine.wording import Because, about_death, about_notice, digest, shown_in_digest
+from twolane.engine.wording import Because, LastOfKind, about_death, about_notice, digest, shown_in_digest
 from twolane.values.errors import QueueError, QueueMissing, UsageError
+from twolane.values.fingerprint import where
 from twolane.values.telling import Owed, OwedAlert, TargetRow, TargetState
 
 log = logging.getLogger("twolane.telling")
@@ -280,8 +281,8 @@ class Teller:
                 return
             part: Any = death_of(alert, letter, self._because(letter.record.task))
         elif alert is None:
-            maskers = await self._read(partial(self._maskers, owed))
-            part = digest(owed, self._because, self._address, maskers)
+            last = await self._read(partial(self._last_of_kinds, owed))
+            part = digest(owed, self._because, self._address, last)
         elif letter is not None:
             part = about_death(letter, self._because(letter.record.task), self._address, error=alert.error)
         elif alert.notice is not None:
@@ -307,10 +308,18 @@ class Teller:
         """Ask the records, in threads of our own: an app may keep all of its loop's busy for as long as it likes."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, call)
 
-    def _maskers(self, owed: Owed) -> dict[str, Masker]:
-        """What knows the secrets in the last error of each kind that is told by name."""
-        bodies = {kind.fingerprint: self._records.body(kind.id) for kind in shown_in_digest(owed) if kind.id}
-        return {kind: Masker.of(body) for kind, body in bodies.items() if body is not None}
+    def _last_of_kinds(self, owed: Owed) -> dict[str, LastOfKind]:
+        """The last message of each kind that is told by name."""
+        ids = {kind.fingerprint: kind.id for kind in shown_in_digest(owed) if kind.id}
+        found = {kind: self._last_of_kind(message_id) for kind, message_id in ids.items()}
+        return {kind: last for kind, last in found.items() if last is not None}
+
+    def _last_of_kind(self, message_id: str) -> LastOfKind | None:
+        body = self._records.body(message_id)
+        if body is None:
+            return None
+        attempts = self._records.attempts(message_id)
+        return LastOfKind(Masker.of(body), where(attempts[-1].failure.traceback) if attempts else "")
 
     def _not_accepted(self, target: Target, state: TargetState, error: Exception) -> TargetState:
         now = self._clock.now()

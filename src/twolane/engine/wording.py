@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +33,19 @@ class Message:
 
     title: str
     body: str
+
+
+@dataclass(frozen=True, slots=True)
+class LastOfKind:
+    """What is known of the last message of a kind beyond its error.
+
+    Attributes:
+        masker: knows the secrets among its arguments.
+        at: the innermost line of the app's own code that it died at; empty: not known.
+    """
+
+    masker: Masker
+    at: str = ""
 
 
 def about_death(letter: DeadLetter, because: str = "", address: str = "", *, error: str = "") -> Message:
@@ -90,7 +102,7 @@ def shown_in_digest(owed: Owed) -> tuple[OwedKind, ...]:
 
 
 def digest(
-    owed: Owed, because: Because, address: str = "", maskers: Mapping[str, Masker] | None = None
+    owed: Owed, because: Because, address: str = "", last: Mapping[str, LastOfKind] | None = None
 ) -> Message:
     """Many deaths, by kind: how many, since when, the last error of each.
 
@@ -98,12 +110,12 @@ def digest(
         owed: what is owed.
         because: a task's reason for its answer.
         address: the queue's address, for the commands; empty: not said.
-        maskers: of the last message of a kind, by fingerprint; one whose message is gone has none.
+        last: the last message of each kind, by fingerprint; one that is gone is not there.
     """
     deaths = [kind for kind in owed.kinds if not kind.notice]
     notices = [kind for kind in owed.kinds if kind.notice]
-    shown, maskers = shown_in_digest(owed), maskers or {}
-    lines = [line for kind in shown for line in _of_kind(kind, because, maskers.get(kind.fingerprint))]
+    shown, last = shown_in_digest(owed), last or {}
+    lines = [line for kind in shown for line in _of_kind(kind, because, last.get(kind.fingerprint))]
     if hidden := len(owed.kinds) - len(shown):
         lines.append(f"... and {hidden} more kind(s)")
     if deaths:
@@ -118,10 +130,33 @@ def digest(
 def boxed(message: Message) -> str:
     """A message as a box of plain text, so that it stands out on a terminal."""
     lines = [message.title, *message.body.splitlines()]
-    wrapped = [part for line in lines for part in textwrap.wrap(line, WIDTH - 4) or [""]]
+    wrapped = [part for line in lines for part in _wrapped(line, WIDTH - 4)]
     rule = "+" + "-" * (WIDTH - 2) + "+"
     padded = (line + " " * (WIDTH - 4 - columns(line)) for line in wrapped)
     return "\n".join(["", rule, *(f"| {line} |" for line in padded), rule])
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """A line in lines of so many columns at most; a word longer than that is cut."""
+    done, now = [], ""
+    for word in line.split(" "):
+        joined = f"{now} {word}" if now else word
+        if columns(joined) > width:
+            *whole, joined = _cut(word, width)
+            done += [now, *whole] if now else whole
+        now = joined
+    return [*done, now]
+
+
+def _cut(word: str, width: int) -> list[str]:
+    pieces, free = [""], width
+    for char in word:
+        if (wide := columns(char)) > free:
+            pieces.append("")
+            free = width
+        pieces[-1] += char
+        free -= wide
+    return pieces
 
 
 def columns(text: str) -> int:
@@ -178,12 +213,15 @@ def _type_of(error: str) -> str:
     return one_line(error.partition(":")[0])
 
 
-def _of_kind(kind: OwedKind, because: Because, masker: Masker | None) -> list[str]:
+def _of_kind(kind: OwedKind, because: Because, last: LastOfKind | None) -> list[str]:
     since = f"since {when(kind.first_at)}"
     if kind.notice:
         return [f"{one_line(kind.error)} ({since})"]
+    masker = last.masker if last else None
     error = _type_of(kind.error) if masker is None else one_line(masker.headline(kind.error), masker)
     lines = [f"{kind.count:,} x {one_line(kind.task) or '(unreadable)'}: {kind.reason}: {error}"]
+    if last and last.at:
+        lines.append(f"    at {one_line(last.at, last.masker)}")
     lines.append(
         f"    {since}, the last {when(kind.last_at)}; twolane dead list --fingerprint {kind.fingerprint}"
     )
