@@ -1,4 +1,4 @@
-"""The app that test_shutdown.py serves with uvicorn: says what happens on stdout, waits for a line on stdin."""
+"""The app that test_shutdown.py serves: says what happens on stdout, waits for a line on stdin."""
 
 import asyncio
 import logging
@@ -64,11 +64,18 @@ def waits() -> None:
         say("waits's finally")
 
 
+async def holds() -> None:
+    """Holds the event loop."""
+    say("holds begins")
+    opened.wait()
+    say("holds ends")
+
+
 def after() -> None:
     say("after ran")
 
 
-WORK = {"async": waits_async, "sync": waits}
+WORK = {"async": waits_async, "sync": waits, "holding": holds}
 WORK_TASKS = {kind: tasks.task(if_lost="ignore", name=fn.__name__)(fn) for kind, fn in WORK.items()}
 after_task = tasks.task(if_lost="ignore", name="after")(after)
 held = set[object]()

@@ -1,4 +1,4 @@
-"""Real servers: uvicorn in a process of its own."""
+"""Real servers: uvicorn or gunicorn in processes of their own."""
 
 import http.client
 import os
@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,18 +16,23 @@ WAIT_S = 100.0
 ROOT = Path(__file__).parents[2]
 
 
+UVICORN = ("uvicorn", "--port", "0")
+GUNICORN = ("gunicorn", "--worker-class", "uvicorn_worker.UvicornWorker", "--bind", "127.0.0.1:0")
+
+
 class Server:
-    """A uvicorn process, the lines it says, and its gate.
+    """A uvicorn process, or gunicorn with one worker; the lines it says, and its gate.
 
     Args:
         app: `module:app`.
-        *options: of uvicorn.
+        *options: of the server.
+        server: which one.
         **env: for its environment.
     """
 
-    def __init__(self, app: str, *options: str, **env: str) -> None:
+    def __init__(self, app: str, *options: str, server: Sequence[str] = UVICORN, **env: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", app, "--port", "0", *options],
+            [sys.executable, "-m", *server, *options, app],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", **env},
             stdin=subprocess.PIPE,
@@ -39,7 +45,7 @@ class Server:
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        running = re.search(r":(\d+) ", self.hear("Uvicorn running on"))
+        running = re.search(r"//127.0.0.1:(\d+) ", self.hear("http://127.0.0.1:"))
         assert running is not None
         self.port = int(running[1])
         self.connection = self.connect()

@@ -2,11 +2,11 @@
 
 import re
 import signal
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 
 import pytest
 
-from tests.fastapi.servers import Server
+from tests.fastapi.servers import GUNICORN, UVICORN, Server
 
 NO_LIMIT = 600.0
 NAMES = {"async": "waits_async", "sync": "waits"}
@@ -19,8 +19,9 @@ Serve = Callable[..., Server]
 def serve() -> Generator[Serve]:
     servers: list[Server] = []
 
-    def start(*options: str, grace_s: float = NO_LIMIT) -> Server:
-        servers.append(Server("tests.fastapi.served:app", *options, GRACE_S=str(grace_s)))
+    def start(*options: str, grace_s: float = NO_LIMIT, server: Sequence[str] = UVICORN) -> Server:
+        served = Server("tests.fastapi.served:app", *options, server=server, GRACE_S=str(grace_s))
+        servers.append(served)
         return servers[-1]
 
     yield start
@@ -99,6 +100,43 @@ class TestSigterm:
         server.hear("Shutting down")
         server.signal(signal.SIGINT)
         assert re.findall(r"(\S+) \S+ lost by the shutdown", server.end()) == [NAMES[kind], "after"]
+
+
+class TestGunicorn:
+    """It kills its worker after `--graceful-timeout`, and one whose event loop does not answer for `--timeout`."""
+
+    @pytest.mark.parametrize("kind", ["async", "sync"])
+    def test_its_bound_takes_fastapis_without_a_word(self, serve: Serve, kind: str) -> None:
+        server = serve("--graceful-timeout", "1", server=GUNICORN)
+        server.request("POST", f"/fastapi/{kind}")
+        server.hear(f"{NAMES[kind]} begins")
+        server.connection.close()
+        server.signal(signal.SIGTERM)
+        said = server.end()
+        for word in (f"{NAMES[kind]} ends", "finally", "after ran", "lost by", "lifespan ends"):
+            assert word not in said
+
+    @pytest.mark.parametrize("kind", ["async", "sync"])
+    def test_twolane_names_and_counts_each_before_it(self, serve: Serve, kind: str) -> None:
+        server = serve("--graceful-timeout", "60", server=GUNICORN, grace_s=0.05)
+        server.request("POST", f"/twolane/{kind}")
+        server.hear(f"{NAMES[kind]} begins")
+        server.connection.close()
+        server.signal(signal.SIGTERM)
+        assert f"lost ['after', '{NAMES[kind]}']" in server.end()
+
+    @pytest.mark.parametrize("whose", ["fastapi", "twolane"])
+    def test_a_worker_that_does_not_answer_is_killed_with_its_tasks(self, serve: Serve, whose: str) -> None:
+        """What must not vanish is in the queue: tests/kill."""
+        server = serve("--timeout", "1", server=GUNICORN)
+        server.request("POST", f"/{whose}/holding")
+        server.hear("holds begins")
+        server.hear("WORKER TIMEOUT")
+        server.hear("Booting worker")
+        server.signal(signal.SIGTERM)
+        said = server.end()
+        assert "holds ends" not in said
+        assert "after ran" not in said
 
 
 def test_sigkill_takes_both_without_a_word(serve: Serve) -> None:

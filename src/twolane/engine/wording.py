@@ -138,7 +138,8 @@ def boxed(message: Message) -> str:
 
 def _wrapped(line: str, width: int) -> list[str]:
     """A line in lines of so many columns at most; a word longer than that is cut."""
-    done, now = [], ""
+    done: list[str] = []
+    now = ""
     for word in line.split(" "):
         joined = f"{now} {word}" if now else word
         if columns(joined) > width:
