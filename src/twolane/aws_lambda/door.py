@@ -14,13 +14,15 @@ import math
 import os
 import signal
 import threading
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from twolane.aws_lambda.batch import Batch
 from twolane.aws_lambda.events import Record, read_event
+from twolane.aws_lambda.life import Life
 from twolane.aws_lambda.logs import JsonLines, write_json
 from twolane.aws_lambda.time_left import TimeLeft
 from twolane.contracts.queue import Register, Unregister
@@ -70,8 +72,7 @@ class Door:
             )
         self._address = self._tasks.settings.queue
         self._runner = asyncio.Runner()
-        self._life: asyncio.Task[None] | None = None
-        self._end = asyncio.Event()
+        self._life = Life(self._live)
         self._has_run = False
         kind = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE")
         if "AWS_LAMBDA_RUNTIME_API" in os.environ and kind != SNAPSHOT:
@@ -125,16 +126,8 @@ class Door:
     # The app's life
 
     async def _start(self) -> None:
-        """Enter the lifespan, once, in a task of its own: what it opens is closed by the task that opened it."""
-        if self._life is not None:
-            return
-        entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        life = asyncio.create_task(self._live(entered))
-        await asyncio.wait([life, entered], return_when=asyncio.FIRST_COMPLETED)
-        if life.done():
-            await life
-        self._life = life
-        self._heed_sigterm()
+        if await self._life.enter():
+            self._heed_sigterm()
 
     def _heed_sigterm(self) -> None:
         """End the app's life before the sandbox goes: Lambda says so, where there is an extension, for half a second."""
@@ -145,18 +138,14 @@ class Door:
             if (
                 not self._runner.get_loop().is_running()
             ):  # else an invocation has timed out, and nothing can wait
-                self._runner.run(self._leave())
+                self._runner.run(self._life.leave(LEAVE_S))
             if callable(before):
                 before(number, frame)
 
         before = signal.signal(signal.SIGTERM, leave)
 
-    async def _leave(self) -> None:
-        self._end.set()
-        if self._life is not None:
-            await asyncio.wait([self._life], timeout=LEAVE_S)
-
-    async def _live(self, entered: asyncio.Future[None]) -> None:
+    @asynccontextmanager
+    async def _live(self) -> AsyncGenerator[None]:
         async with opened(self._app, self._tasks):
             runtime = self._tasks.runtime
             self._worker = _worker_info(runtime, self._concurrency)
@@ -165,8 +154,7 @@ class Door:
                 threads, Threads(self._concurrency, name="twolane-dependency")
             )
             await self._tell_worker(Register(self._worker))
-            entered.set_result(None)
-            await self._end.wait()
+            yield
             await self._tell_worker(Unregister(self._worker.id))
 
     async def _tell_worker(self, entry: Register | Unregister) -> None:

@@ -12,10 +12,12 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from twolane.aws_lambda.life import Life
 from twolane.aws_lambda.metrics import line_of
 from twolane.contracts.queue import Prune, Reap
 from twolane.contracts.sweeping import SweepQueues, SweptQueue
@@ -56,8 +58,7 @@ class Sweep:
                 "dead-letter queue itself"
             )
         self._runner = asyncio.Runner()
-        self._life: asyncio.Task[None] | None = None
-        self._end = asyncio.Event()
+        self._life = Life(self._live)
 
     def __call__(self, event: Any, context: Context) -> dict[str, Any]:
         """Sweep once.
@@ -74,36 +75,21 @@ class Sweep:
 
     def close(self) -> None:
         """Leave the app's lifespan; Lambda never does."""
-        self._runner.run(self._leave())
+        self._runner.run(self._life.leave())
         self._runner.close()
 
     async def _invoke(self, left_s: float) -> dict[str, Any]:
-        await self._start()
+        await self._life.enter()
         return await Once(self._tasks.runtime, left_s).run()
 
-    async def _start(self) -> None:
-        """Enter the lifespan once, in a task of its own: hooks of alerts may need what it opens."""
-        if self._life is not None:
-            return
-        entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        life = asyncio.create_task(self._live(entered))
-        await asyncio.wait([life, entered], return_when=asyncio.FIRST_COMPLETED)
-        if life.done():
-            await life
-        self._life = life
-
-    async def _live(self, entered: asyncio.Future[None]) -> None:
+    @asynccontextmanager
+    async def _live(self) -> AsyncGenerator[None]:
+        """Hooks of alerts may need what the app's lifespan opens."""
         async with opened(self._app, self._tasks):
             runtime, settings = self._tasks.runtime, self._tasks.settings
             thresholds = settings.thresholds if settings.watches else None
             runtime.informing.begin_sweeping(runtime.batcher, runtime.stores, runtime.limits, thresholds)
-            entered.set_result(None)
-            await self._end.wait()
-
-    async def _leave(self) -> None:
-        self._end.set()
-        if self._life is not None:
-            await self._life
+            yield
 
 
 class Once:
