@@ -124,6 +124,7 @@ def test_dead_list(shop: Shop) -> None:
     for name in ("dead", "gave_up", "expired", "reads", "unreadable"):
         assert shop.ids[name] in told.out
     assert shop.ids["done"] not in told.out
+    assert "ValueError: order 7" in told.out
     assert "secret" not in told.out
 
 

@@ -15,7 +15,7 @@ from twolane.cli.options import App, AppDir, AsJson, Id, spread
 from twolane.cli.screen import line, table, when
 from twolane.contracts.records import Records
 from twolane.engine.masking import Masker
-from twolane.engine.wording import one_line
+from twolane.engine.wording import clipped, one_line
 from twolane.values.letters import Matching
 from twolane.values.record import DeadLetter
 
@@ -46,11 +46,20 @@ def list_dead(
     elif not letters:
         line("no dead letters")
     else:
-        cells = ([str(each[name] or "") for name in _COLUMNS.values()] for each in letters)
-        table(list(_COLUMNS), cells)
+        cells = (
+            [*(str(each[name] or "") for name in _COLUMNS.values()), _error_of(each)] for each in letters
+        )
+        table([*_COLUMNS, "error"], cells)
 
 
-_COLUMNS = {"died": "died_at", "id": "id", "task": "task", "reason": "reason", "error": "error_type"}
+_COLUMNS = {"died": "died_at", "id": "id", "task": "task", "reason": "reason"}
+ERROR_CHARS = 120
+"""So much of an error stands in a list."""
+
+
+def _error_of(letter: forms.Form) -> str:
+    parts = [str(letter[name]) for name in ("error_type", "error") if letter[name]]
+    return clipped(one_line(": ".join(parts)), ERROR_CHARS)
 
 
 def show(id: Id, app: App = None, app_dir: AppDir = None, as_json: AsJson = False) -> None:  # noqa: A002
