@@ -11,6 +11,7 @@ from benchmarks.measure import FULL, QUICK, Report, Scale
 
 NAMES = (
     "footprint",
+    "functions",
     "latency",
     "requests",
     "sends",
