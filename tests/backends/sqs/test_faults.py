@@ -218,18 +218,25 @@ def test_a_fence_that_cannot_be_read_hands_nothing_out_and_the_lease_tells(
     assert (delivery.id, delivery.attempt) == (message_id, 1)
 
 
-def test_a_done_whose_status_cannot_be_written_is_done_all_the_same(house: House, between: Proxy) -> None:
+def test_a_done_whose_status_cannot_be_written_is_done_all_the_same(
+    house: House, between: Proxy, caplog: pytest.LogCaptureFixture
+) -> None:
     message_id = house.send()
     receipt = house.take().receipt
     between.faults[WRITE] = fail(500, "InternalServerError")
 
     assert house.do(AckDelivery(receipt, result=7)) == Settled(held=True)
+    house.do(Reap())
 
     between.faults.clear()
     assert house.state(message_id) is State.RUNNING
     house.do(Reap())
     record = house.record(message_id)
     assert (record.state, record.result) == (State.DONE, 7)
+    said = [each.message for each in caplog.records if "done" in each.message]
+    assert len(said) == 2
+    assert said[0].startswith(f"{message_id} is done; that could not be written (")
+    assert said[1].startswith("1 message(s) that are done could not be written down so, and now are; 0 still")
     house.clock.advance(10 * LEASE_S)
     assert house.receive() == ()
 

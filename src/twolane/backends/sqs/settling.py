@@ -68,6 +68,7 @@ class Settling:
         self._max_body_bytes = max_body_bytes
         self.known = Known(clock.monotonic)
         self._late: list[tuple[str, q.AckDelivery, Receipt]] = []
+        self._repeats = False
         self.made_visible = False
 
     def carry_out(self, entries: Sequence[Any]) -> list[Any]:
@@ -87,8 +88,18 @@ class Settling:
     def write_late(self) -> None:
         """Acknowledgements whose status could not be written are written now."""
         late, self._late = self._late, []
-        if late:
-            self.carry_out([entry for _, entry, _ in late])
+        if not late:
+            return
+        self._repeats = True
+        try:
+            settled = self.carry_out([entry for _, entry, _ in late])
+        finally:
+            self._repeats = False
+        if written := sum(isinstance(each, q.Settled) and each.held for each in settled) - len(self._late):
+            log.warning(
+                "%d message(s) that are done could not be written down so, and now are; %d still cannot",
+                written, len(self._late),
+            )  # fmt: skip
 
     # What each entry wants
 
@@ -256,7 +267,10 @@ class Settling:
         is_known = self.known.item(step.key, [step.receipt]) is not None
         if step.receipt is None or not is_known or len(self._late) >= MOST_LATE:
             return error
-        log.warning("%s is done; that could not be written (%s) and is tried again", step.receipt.id, error)
+        if not self._repeats:
+            log.warning(
+                "%s is done; that could not be written (%s) and is tried again", step.receipt.id, error
+            )
         orders[step.receipt] = Delete()
         self._late.append((step.key, step.entry, step.receipt))
         return q.Settled(held=True)
