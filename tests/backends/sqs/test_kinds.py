@@ -6,7 +6,7 @@ import pytest
 
 from tests.aws.places import Place, service
 from tests.aws.servers import Server
-from twolane.backends.sqs import kinds
+from twolane.backends.sqs.kinds import kinds
 
 
 @pytest.mark.parametrize(
