@@ -9,6 +9,7 @@ import pytest
 
 from tests.clock import FakeClock
 from twolane.contracts.queue import Queue
+from twolane.engine import rest as module
 from twolane.engine.rest import Rest
 
 NOW = FakeClock().now()
@@ -20,9 +21,11 @@ class Waiting:
 
     def __init__(self, at: float | None) -> None:
         self.at = at
+        self.asked = 0
 
     def next_visible_at(self, queues: tuple[str, ...], after: float) -> float | None:
         assert (queues, after) == (("default",), LOOKED_AT)
+        self.asked += 1
         return self.at
 
 
@@ -50,5 +53,21 @@ def test_a_rest_is_reckoned_anew_when_something_has_changed() -> None:
         waiting.at = NOW + 0.01
         rest.look_again()
         await asyncio.wait_for(resting, 30)
+
+    asyncio.run(main())
+
+
+def test_a_busy_worker_reckons_its_rest_now_and_then_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "AGAIN_S", 3600.0)
+    waiting = Waiting(NOW + 3600.0)
+    rest = Rest(cast("Queue", waiting), ("default",), FakeClock(), 3600.0)
+
+    async def main() -> None:
+        resting = asyncio.create_task(rest.take(LOOKED_AT))
+        for _ in range(20):
+            await asyncio.sleep(0)
+            rest.look_again()
+        assert waiting.asked == 1
+        resting.cancel()
 
     asyncio.run(main())

@@ -207,6 +207,24 @@ class TestFlushes:
 
         asyncio.run(main())
 
+    def test_that_fill_some_slots_only_let_the_worker_reckon_its_rest_anew(
+        self, tasks: Tasks, work: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was sent beside it with a delay may be visible before the next poll."""
+
+        @tasks.task(if_lost="alert")
+        async def one() -> None: ...
+
+        async def main() -> None:
+            async with work(slots=2) as worker:
+                await worker.runtime.batcher.ask(CancelMessage("nobody"))
+                reckoned = asyncio.Event()
+                monkeypatch.setattr(worker.runtime._worker._rest, "look_again", reckoned.set)
+                await worker.send(one)
+                await asyncio.wait_for(reckoned.wait(), WAIT_S)
+
+        asyncio.run(main())
+
     def test_of_a_worker_whose_slots_are_full_carry_no_receive(
         self, tasks: Tasks, work: Any, queue: MemoryQueue
     ) -> None:

@@ -81,6 +81,7 @@ class TestLife:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr("twolane.engine.settle.RETRY_S", OFTEN_S)
+        caplog.set_level(logging.INFO, "twolane.worker")
 
         async def main() -> None:
             go = asyncio.Event()
@@ -96,16 +97,19 @@ class TestLife:
                 flushes.fails = OSError("disk full")
                 go.set()
                 await flushes.until("AckDelivery", 2)
-                await flushes.until("Reap", 2)
+                await flushes.until("Reap", 5)
                 flushes.fails = None
                 await worker.steps.until("settled", 1)
+                await flushes.until("Reap", 10)
                 await worker.send(one)
                 await worker.steps.until("settled", 2)
                 assert worker.counts() == {State.DONE: 2}
 
         asyncio.run(main())
         assert "a settlement could not be stored" in caplog.text
-        assert "the queue cannot be used now" in caplog.text
+        said = [each for each in caplog.records if "the queue cannot be used now" in each.getMessage()]
+        assert [each.levelname for each in said] == ["WARNING"], "once, however often it was tried"
+        assert "can use the queue again" in caplog.text
 
     def test_a_retry_is_received_when_its_time_has_come(
         self, tasks: Tasks, work: Any, clock: VirtualClock

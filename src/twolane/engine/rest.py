@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 
 from twolane.contracts.clock import Clock
 from twolane.contracts.queue import Queue
+
+AGAIN_S = 0.05
+"""A rest is reckoned anew no more often, in seconds: a busy worker says with each receive that something changed."""
 
 
 class Rest:
@@ -27,7 +29,7 @@ class Rest:
         self._changed = asyncio.Event()
 
     def look_again(self) -> None:
-        """Something changed and there was nothing to receive: what waits may become visible before the rest ends."""
+        """Something changed and not all slots were filled: what waits may become visible before the rest ends."""
         self._changed.set()
 
     async def take(self, looked_at: float) -> None:
@@ -38,12 +40,17 @@ class Rest:
         """
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + self._poll_s
-        while (left_s := min(self.pause_s(looked_at), ends_at - loop.time())) > 0:
+        while True:
+            reckoned_at = loop.time()
+            left_s = min(self.pause_s(looked_at), ends_at - reckoned_at)
+            if left_s <= 0:
+                return
             self._changed.clear()
-            with suppress(TimeoutError):
+            try:
                 await asyncio.wait_for(self._changed.wait(), left_s)
-                continue
-            return
+            except TimeoutError:
+                return
+            await asyncio.sleep(reckoned_at + min(left_s, AGAIN_S) - loop.time())
 
     def pause_s(self, looked_at: float) -> float:
         """Until the next poll, or until the next waiting message becomes visible if that is sooner.

@@ -34,6 +34,7 @@ from twolane.engine.keeper import LeaseKeeper
 from twolane.engine.limits import Limits
 from twolane.engine.rest import Rest
 from twolane.engine.run import Ran, Surroundings
+from twolane.engine.saying import Saying
 from twolane.engine.slots import Slots
 from twolane.engine.upkeep import Upkeep
 from twolane.values.errors import QueueError, UsageError
@@ -84,6 +85,7 @@ class Worker:
         self._holds: dict[str, Hold] = {}
         self._stopping = False
         self._rest = Rest(queue, info.queues, around.clock, limits.poll_s)
+        self._trouble = Saying(around.clock)
         self._none_held = asyncio.Event()
         self._hurry = asyncio.Event()
         self._suspects_since: float | None = None
@@ -182,14 +184,18 @@ class Worker:
                 if ticks % STRANGERS_EVERY == 1:
                     self._receive(strangers=True)
                 await self._upkeep.tick()
+                if self._trouble.is_over():
+                    log.info("worker %s can use the queue again", self.info.id)
             except (QueueError, UsageError) as error:
-                log.warning(
-                    "the queue cannot be used now (%s); tried again in %g s", error, self._limits.poll_s
-                )
+                self._say("the queue cannot be used now", error)
             except Exception:
                 log.exception("a poll failed; tried again in %g s", self._limits.poll_s)
             ticks += 1
             await self._rest.take(looked_at)
+
+    def _say(self, what: str, error: Exception) -> None:
+        if self._trouble.is_news(str(error)):
+            log.warning("%s (%s); tried every %g s", what, error, self._limits.poll_s)
 
     def _note(self, reaped: Reaped) -> None:
         for dead in reaped.dead_workers:
@@ -270,7 +276,7 @@ class Worker:
         reserved = entry.limit
         if isinstance(answer, Exception):
             self._slots.received(reserved, 0)
-            log.warning("nothing could be received (%s); tried again in %g s", answer, self._limits.poll_s)
+            self._say("nothing could be received", answer)
             return
         holds, stopping = [self._held(delivery) for delivery in answer], self._stopping
         if not stopping:
@@ -285,7 +291,7 @@ class Worker:
             begin_to_deliver(
                 hold, self._around, over=partial(self._over, hold), then=partial(self._delivered, hold)
             )
-        if not answer:
+        if len(answer) < reserved:
             self._rest.look_again()
         # a thread that became free meanwhile is asked for by nobody else: no flush took another receive along
         if len(answer) == reserved or self._look_again or entry.tasks != self._names_now()[0]:
