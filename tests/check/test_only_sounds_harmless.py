@@ -176,6 +176,21 @@ def f(n: int, bg: BackgroundTasks):
     assert (site.verdict, site.code) == ("queue", "TL104")
 
 
+def test_a_name_that_things_of_python_have_leads_to_no_code(tmp_path: Path) -> None:
+    text = """
+class Feed:
+    async def aclose(self):
+        time.sleep(60)
+
+@app.get("/x")
+async def f():
+    answer = await client.send()
+    return StreamingResponse(answer.aiter_raw(), background=BackgroundTask(answer.aclose))
+"""
+    (site,) = sites(tmp_path, text)
+    assert (site.verdict, site.code) == ("background", "TL202")
+
+
 def test_a_function_that_a_wrapper_was_given_is_read(tmp_path: Path) -> None:
     more = """
 from typing import Callable

@@ -272,6 +272,14 @@ NOT_FOUND = {
                 started.append(one)
             await asyncio.gather(*started)
     """,
+    "put into a group that was handed over": """
+        async def more(group: asyncio.TaskGroup):
+            group.create_task(awork())
+        @app.get("/")
+        async def f():
+            async with asyncio.TaskGroup() as group:
+                await more(group)
+    """,
     "awaited where it is kept": """
         running = {}
         class Loader:

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import ast
+import asyncio
+import contextlib
+import io
+import logging
+import pathlib
+import socket
+import subprocess
+import threading
+import types
 from collections import deque
 from collections.abc import Iterator
+from concurrent import futures
 from dataclasses import dataclass, field
 
 from twolane.check.body import Body, Call
@@ -29,7 +39,18 @@ MOST_OVERRIDES = 20
 """Files that are looked through for a method that takes another's place."""
 _BY_NAME = frozenset(["TL203", "TL204", "TL206", "TL210"])
 """Rules that take a function of the tree at its word: nothing in a cache's own code says that it is one."""
-_GENERAL = frozenset("run start main handle process execute call update send delete close open stop".split())  # noqa: SIM905
+_GENERAL = frozenset(
+    "run start main handle process execute call update send delete close open stop".split()  # noqa: SIM905
+) | {
+    name
+    for kind in (
+        dict, list, set, str, bytes, io.TextIOWrapper, io.BytesIO, socket.socket, pathlib.Path, subprocess.Popen, logging.Logger,
+        asyncio.Event, asyncio.Lock, asyncio.Queue, asyncio.Task, asyncio.StreamWriter, threading.Event, threading.Thread,
+        futures.Executor, futures.Future, contextlib.AsyncExitStack, types.AsyncGeneratorType, types.CoroutineType,
+    )
+    for name in dir(kind)
+}  # fmt: skip
+"""What things of Python have too: that only one class of a tree has it tells nothing."""
 
 
 @dataclass(eq=False)

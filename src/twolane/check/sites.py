@@ -60,20 +60,10 @@ _STARTED = {
 }
 _NAMES = frozenset(
     [
-        "add_task",
-        "BackgroundTask",
-        "BackgroundTasks",
-        "create_task",
-        "ensure_future",
-        "run_in_executor",
-        "run_coroutine_threadsafe",
-        "start_soon",
-        "Thread",
-        "Timer",
-        "Process",
-        "submit",
+        "add_task", "BackgroundTask", "BackgroundTasks", "create_task", "ensure_future", "run_in_executor",
+        "run_coroutine_threadsafe", "start_soon", "Thread", "Timer", "Process", "submit",
     ]
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -276,6 +266,8 @@ class Finder:
         if not isinstance(place.call.func, ast.Attribute):
             return False
         receiver = place.call.func.value
+        if self._is_handed_group(receiver, place.scope):
+            return True
         for above in place.found.above(place.call):
             if isinstance(above, (ast.With, ast.AsyncWith)):
                 for item in above.items:
@@ -287,6 +279,13 @@ class Finder:
                     ):
                         return True
         return False
+
+    def _is_handed_group(self, node: ast.expr, scope: Scope) -> bool:
+        """A group that somebody else has made waits at its end for all that was put into it."""
+        found = self.names.ref(node, scope)
+        if not isinstance(node, ast.Name) or not isinstance(found, Inst) or not isinstance(found.of, Ext):
+            return False
+        return found.of.dotted in _GROUPS and _is_parameter(node.id, scope)
 
     def _site(
         self,
