@@ -38,9 +38,7 @@ def shop(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_what_is_suggested_is_python(tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text(
-        """
+RESET = """
 from fastapi import BackgroundTasks, FastAPI
 from mail import send_reset_mail
 
@@ -51,10 +49,28 @@ def reset(email: str, b: BackgroundTasks):
     b.add_task(send_reset_mail, email)
     return {"detail": "Reset email sent"}
 """
+
+
+def test_what_is_suggested_is_python_and_what_diff_prints(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(RESET)
+    (tmp_path / "mail.py").write_text(
+        "import smtplib\n\n\ndef send_reset_mail(email: str) -> None:\n"
+        '    with smtplib.SMTP("m") as server:\n        server.sendmail("a", email, "x")\n'
     )
-    suggested = [each for each in run(tmp_path).stdout.splitlines() if "suggested: " in each]
+    told = run(tmp_path).stdout
+    suggested = [each for each in told.splitlines() if "suggested: " in each]
     assert len(suggested) == 1
-    ast.parse(suggested[0].partition("suggested: @")[2].partition(", and lanes")[0])
+    decorator = suggested[0].partition("suggested: ")[2].partition("; --diff prints the whole change")[0]
+    ast.parse(decorator.removeprefix("@"))
+    assert f"+{decorator}" in run(tmp_path, "--diff").stdout.splitlines()
+
+
+def test_what_no_machine_changes_is_said_to_be_work_by_hand(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(RESET)
+    told = run(tmp_path).stdout
+    assert "  by hand: the code of send_reset_mail is not in this tree" in told
+    assert "--diff" not in told
+    assert "no change is mechanical enough" in run(tmp_path, "--diff").stdout
 
 
 def test_what_breaks_the_rule_is_1_and_says_the_headline_first(shop: Path) -> None:

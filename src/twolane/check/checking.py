@@ -7,7 +7,9 @@ import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 from twolane.check.callers import Callers
 from twolane.check.change import Change, edited, planned
@@ -29,6 +31,10 @@ from twolane.check.verdict import judge
 
 _WEB = re.compile(r"^[ \t]*(?:from|import)[ \t]+(?:fastapi|starlette|twolane)\b", re.MULTILINE)
 
+_UNPARSED = "what a machine would write here does not parse: write the change by hand"
+Key: TypeAlias = tuple[str, int, str]
+"""A site: path, line, callee."""
+
 
 def check(
     root: Path, config: Config | None = None, *, name: str | None = None, changes: bool = False
@@ -39,7 +45,7 @@ def check(
         root: a folder, or one file. It must exist.
         config: what is excluded and ignored.
         name: how the root is called in the report.
-        changes: also make the smallest change of each site that is sure.
+        changes: also give each site its change alone; the report's `diff` has them all in any case.
 
     Returns:
         What was found; what could not be read is in its notes.
@@ -85,7 +91,7 @@ class _Checker:
         self.config = config
         self.report = report
         self.changes = changes
-        self.planned: list[Change] = []
+        self.planned: dict[Key, Change] = {}
         self.unchanged: set[tuple[str, int]] = set()
         self.names = Names(tree)
         self.callers = Callers(self.names)
@@ -95,9 +101,14 @@ class _Checker:
             self.names, self.callers, limits(root, ((m.rel, m.text) for m in tree.modules.values()))
         )
 
+    @cached_property
+    def home(self) -> Home:
+        """Where the changes find their `tasks`."""
+        return Home(self.names)
+
     def run(self) -> None:
         """Go through the files in order of their paths."""
-        sites: dict[tuple[str, int, str], Checked] = {}
+        sites: dict[Key, Checked] = {}
         for module in list(self.tree.modules.values()):
             if is_test(module.rel) and not self.also_tests:
                 continue
@@ -108,10 +119,7 @@ class _Checker:
             self.report.findings += suppressions.unexplained
             self.tree.pinned = None
             self._trim()
-        if self.changes:
-            self.report.diff = edited(
-                self.planned, self.tree, Home(self.names), self._kept(self.planned)
-            ).diff()
+        self._change(sites)
         self.report.sites = sorted(sites.values(), key=lambda site: (site.path, site.line))
 
     def _sites(self, module: Module) -> list[Checked]:
@@ -145,20 +153,32 @@ class _Checker:
         )
         if self.config.ignores(checked.code, checked.path):
             checked = checked.accept("ignored in pyproject.toml")
-        if self.changes:
-            checked = self._changed(site, checked, planned(found, judged) if checked.accepted is None else "")
-        return checked
+        return self._planned(site, checked, planned(found, judged) if checked.accepted is None else "")
 
-    def _changed(self, site: Site, checked: Checked, change: Change | str) -> Checked:
-        """A site with its change alone, or with why there is none."""
+    def _planned(self, site: Site, checked: Checked, change: Change | str) -> Checked:
+        """A site whose change is made later, or with why there is none."""
         if isinstance(change, Change):
-            diff = edited([change], self.tree, Home(self.names), self._kept([change])).diff()
-            if diff:
-                self.planned.append(change)
-                return replace(checked, change=diff)
-            change = "what a machine would write here does not parse: write the change by hand"
+            self.planned.setdefault((checked.path, checked.line, checked.callee), change)
+            return replace(checked, mechanical=True)
         self._remember(site)
         return replace(checked, by_hand=change)
+
+    def _change(self, sites: dict[Key, Checked]) -> None:
+        """Make the changes, all at once: text is looked at once a file. What would not parse is left to a human."""
+        diff = self._diff(self.planned)
+        if not diff:
+            for key in [key for key, change in self.planned.items() if not self._diff({key: change})]:
+                del self.planned[key]
+                sites[key] = replace(sites[key], mechanical=False, by_hand=_UNPARSED)
+            diff = self._diff(self.planned)
+        self.report.diff = diff
+        if self.changes:
+            for key, change in self.planned.items():
+                sites[key] = replace(sites[key], change=self._diff({key: change}))
+
+    def _diff(self, planned: dict[Key, Change]) -> str:
+        changes = list(planned.values())
+        return edited(changes, self.tree, self.home, self._kept(changes)).diff()
 
     def _remember(self, site: Site) -> None:
         """Which handlers go on to use what they take."""

@@ -35,7 +35,8 @@ class Checked:
         findings: anti-patterns at this site.
         source: the line as it is.
         accepted: the reason of a suppression, or `baseline`; None: it counts.
-        change: the smallest change, as a unified diff; empty where none is sure.
+        mechanical: whether a machine can make the smallest change; the report's `diff` has it then.
+        change: that change alone, as a unified diff, where it was asked for.
         by_hand: why there is none, and what to do by hand, in one sentence.
     """
 
@@ -50,6 +51,7 @@ class Checked:
     findings: tuple[Finding, ...] = ()
     source: str = ""
     accepted: str | None = None
+    mechanical: bool = False
     change: str = ""
     by_hand: str = ""
 

@@ -63,13 +63,12 @@ def _site(site: Checked, verdict: str, style: str) -> None:
         line(f"  {each.code}  {each.path}:{each.line}: {each.reason}")
     for found in site.findings:
         _finding(found)
-    if site.verdict == "queue":
-        because = site.evidence[0].because if site.evidence else ""
-        if site.by_hand:
-            line(f"  by hand: {site.by_hand}")
-            return
+    if site.by_hand:
+        line(f"  by hand: {site.by_hand}")
+    elif site.mechanical:
+        because = site.evidence[0].because
         line(
-            f'  suggested: @tasks.task(if_lost="alert", because="{because}"), and lanes.add_task; --diff shows it'
+            f'  suggested: @tasks.task(if_lost="alert", because="{because}"); --diff prints the whole change'
         )
 
 
