@@ -14,6 +14,7 @@ from typing import TypeAlias
 from twolane.check.callers import Callers
 from twolane.check.change import Change, edited, planned
 from twolane.check.config import Config
+from twolane.check.edits import Edits
 from twolane.check.evidence import Gathered, Gatherer
 from twolane.check.files import Note, is_test, walk
 from twolane.check.home import Home
@@ -45,7 +46,7 @@ def check(
         root: a folder, or one file. It must exist.
         config: what is excluded and ignored.
         name: how the root is called in the report.
-        changes: also give each site its change alone; the report's `diff` has them all in any case.
+        changes: also write the changes that a machine can make, of all sites and of each alone.
 
     Returns:
         What was found; what could not be read is in its notes.
@@ -165,20 +166,20 @@ class _Checker:
 
     def _change(self, sites: dict[Key, Checked]) -> None:
         """Make the changes, all at once: text is looked at once a file. What would not parse is left to a human."""
-        diff = self._diff(self.planned)
-        if not diff:
-            for key in [key for key, change in self.planned.items() if not self._diff({key: change})]:
+        if not self._edits(self.planned).holds():
+            for key in [
+                key for key, change in self.planned.items() if not self._edits({key: change}).holds()
+            ]:
                 del self.planned[key]
                 sites[key] = replace(sites[key], mechanical=False, by_hand=_UNPARSED)
-            diff = self._diff(self.planned)
-        self.report.diff = diff
         if self.changes:
+            self.report.diff = self._edits(self.planned).diff()
             for key, change in self.planned.items():
-                sites[key] = replace(sites[key], change=self._diff({key: change}))
+                sites[key] = replace(sites[key], change=self._edits({key: change}).diff())
 
-    def _diff(self, planned: dict[Key, Change]) -> str:
+    def _edits(self, planned: dict[Key, Change]) -> Edits:
         changes = list(planned.values())
-        return edited(changes, self.tree, self.home, self._kept(changes)).diff()
+        return edited(changes, self.tree, self.home, self._kept(changes))
 
     def _remember(self, site: Site) -> None:
         """Which handlers go on to use what they take."""

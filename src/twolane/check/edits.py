@@ -51,23 +51,30 @@ class Edits:
         found = {rel: (self.tree.modules[rel].text, self._after(self.tree.modules[rel])) for rel in changed}
         return {**found, **{rel: ("", text) for rel, text in self.made.items()}}
 
-    def diff(self) -> str:
-        """One unified diff of all; empty where a file would no longer parse."""
-        parts: list[str] = []
-        for rel, (old_text, new_text) in self.texts().items():
-            newline = self.tree.modules[rel].newline if rel in self.tree.modules else "\n"
-            if not newline:
-                return ""
-            before, after = old_text.replace("\n", newline), new_text.replace("\n", newline)
+    def holds(self) -> bool:
+        """Whether each file parses after it, and its line ends are of one kind."""
+        for rel, (_, text) in self.texts().items():
             try:
-                parse(new_text, rel)
+                parse(text, rel)
             except (SyntaxError, ValueError):
-                return ""
+                return False
+            if not self._newline(rel):
+                return False
+        return True
+
+    def diff(self) -> str:
+        """One unified diff of all, whether it holds or not."""
+        parts: list[str] = []
+        for rel, texts in self.texts().items():
+            before, after = (text.replace("\n", self._newline(rel) or "\n") for text in texts)
             old = f"a/{rel}" if before else "/dev/null"
             parts += difflib.unified_diff(_lines(before), _lines(after), old, f"b/{rel}")
         return "".join(
             part if part.endswith("\n") else f"{part}\n\\ No newline at end of file\n" for part in parts
         )
+
+    def _newline(self, rel: str) -> str:
+        return self.tree.modules[rel].newline if rel in self.tree.modules else "\n"
 
     def _after(self, module: Module) -> str:
         lines = module.text.split("\n")

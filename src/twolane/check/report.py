@@ -35,7 +35,7 @@ class Checked:
         findings: anti-patterns at this site.
         source: the line as it is.
         accepted: the reason of a suppression, or `baseline`; None: it counts.
-        mechanical: whether a machine can make the smallest change; the report's `diff` has it then.
+        mechanical: whether a machine can make the smallest change.
         change: that change alone, as a unified diff, where it was asked for.
         by_hand: why there is none, and what to do by hand, in one sentence.
     """
@@ -77,7 +77,7 @@ class Report:
         files: how many files were read.
         lines: how many lines they have.
         uses_fastapi: whether any of them imports FastAPI or Starlette.
-        diff: the smallest changes of all sites that are sure, as one unified diff.
+        diff: the smallest changes of all sites that are sure, as one unified diff, where it was asked for.
     """
 
     root: str

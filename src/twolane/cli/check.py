@@ -72,9 +72,7 @@ def check(
     if explain is not None:
         _explain(explain)
         return
-    report, config = _checked(
-        path, tuple(exclude or ()), changes=html is not None or (diff and how is Format.json)
-    )
+    report, config = _checked(path, tuple(exclude or ()), changes=diff or html is not None)
     if write_baseline is not None:
         from twolane.check import baseline as old
 
