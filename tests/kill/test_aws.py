@@ -18,11 +18,10 @@ from tests.aws.proxy import proxy
 from tests.aws.servers import Server
 from tests.kill.aws_round import ProcessWorkers, Round, Workers, a_round
 from tests.kill.forks import Forks
-from tests.kill.test_kill import SEED, STEPS
+from tests.kill.test_kill import ROUNDS, SEED, STEPS
 from twolane.backends.sqs import outbox, reaping
 
 PARTS = Path(__file__).with_name("aws_parts.py")
-ROUNDS = int(os.environ.get("TWOLANE_KILL_ROUNDS", "5"))
 AT_ONCE = int(os.environ.get("TWOLANE_KILL_AT_ONCE", "5"))
 """So many rounds play side by side: they mostly wait for leases."""
 MESSAGES = 24
