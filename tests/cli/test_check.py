@@ -108,13 +108,21 @@ def test_a_file_that_does_not_parse_is_1(tmp_path: Path) -> None:
         (["--explain", "TL999"], "twolane: there is no rule TL999; there are TL000, TL001"),
         (["--baseline", "none.json"], "twolane: there is no baseline none.json"),
         (["--html", "no/folder.html"], "twolane: no/folder.html cannot be written"),
+        (["--format", "xml"], "twolane: --format takes text, json, sarif, github, not xml"),
+        (["notes.ipynb"], "twolane: notes.ipynb is no Python source"),
     ],
 )
 def test_wrong_usage_is_2_and_one_sentence(shop: Path, arguments: list[str], sentence: str) -> None:
+    (shop / "notes.ipynb").write_text("{}")
     done = run(shop, *arguments)
     assert done.returncode == 2
     assert done.stderr.startswith(sentence)
     assert done.stderr.count("\n") == 1
+
+
+def test_a_file_that_cannot_be_read_is_said_once(shop: Path) -> None:
+    (shop / "old.py").write_text("print 'x'\n")
+    assert run(shop, ".").stdout.count("old.py:1: this file does not parse") == 1
 
 
 @pytest.mark.parametrize("how", ["json", "sarif", "github"])

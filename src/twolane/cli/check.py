@@ -27,10 +27,13 @@ class Format(StrEnum):
     github = "github"
 
 
+SOURCE = ("", ".py", ".pyi", ".pyw")
+"""How a file may end that is named itself; one without an ending may be a script."""
+
 Where = Annotated[
     str, typer.Argument(metavar="[PATH]", help="A folder, or one file; else the working directory.")
 ]
-How = Annotated[Format, typer.Option("--format", help="text, json (one object a line), sarif, or github.")]
+How = Annotated[str, typer.Option("--format", help="text, json (one object a line), sarif, or github.")]
 Page = Annotated[
     Path | None, typer.Option("--html", metavar="FILE", help="Also write a page that a team can read.")
 ]
@@ -60,7 +63,7 @@ WriteBaseline = Annotated[
 
 def check(
     path: Where = ".",
-    how: How = Format.text,
+    how: How = "text",
     html: Page = None,
     explain: Explain = None,
     diff: Diff = False,
@@ -72,6 +75,7 @@ def check(
     if explain is not None:
         _explain(explain)
         return
+    form = _format_named(how)
     report, config = _checked(path, tuple(exclude or ()), changes=diff or html is not None)
     if write_baseline is not None:
         from twolane.check import baseline as old
@@ -84,9 +88,15 @@ def check(
         from twolane.check.formats import html as page
 
         _write(html, page.write(report))
-    _print(report, how, diff=diff)
+    _print(report, form, diff=diff)
     if not report.clean:
         raise typer.Exit(exits.NOTHING_DONE)
+
+
+def _format_named(name: str) -> Format:
+    if name not in list(Format):
+        raise SettingsError(f"--format takes {', '.join(Format)}, not {name}")
+    return Format(name)
 
 
 def _checked(path: str, exclude: tuple[str, ...], *, changes: bool) -> tuple[Report, Config]:
@@ -98,6 +108,8 @@ def _checked(path: str, exclude: tuple[str, ...], *, changes: bool) -> tuple[Rep
     root = Path(path)
     if not root.exists():
         raise SettingsError(f"there is nothing at {path}")
+    if root.is_file() and root.suffix not in SOURCE:
+        raise SettingsError(f"{path} is no Python source: name a .py file, or a folder")
     config = find_config(root)
     config = replace(config, exclude=(*config.exclude, *exclude))
     return check_tree(root, config, name=path, changes=changes), config

@@ -13,13 +13,16 @@ _MOST_SITES = 200
 def show(report: Report, *, diff: bool) -> None:
     """Print a report."""
     line(report.headline, "bold")
+    loose = _loose(report)
+    found = {(each.path, each.line, each.reason) for each in loose}
     for note in report.notes:
+        if (note.path, note.line, note.sentence) in found:
+            continue  # a finding: it stands below
         line(f"{note.path}:{note.line}: {note.sentence}", "yellow")
     for site in [*_worst_first(report.breaking)][:_MOST_SITES]:
         _site(site, "must not be lost", "red")
     for site in report.unsure:
         _site(site, "nobody can tell from the code: ask the question", "yellow")
-    loose = _loose(report)
     if loose:
         line("")
         line("besides", "bold")
