@@ -108,12 +108,8 @@ class OnAws:
 
     def left(self, deaths: Sequence[Death]) -> list[str]:
         cloud = self.cloud
-        counts = {
-            "waiting": cloud.visible("default"),
-            "delayed": cloud.delayed("default"),
-            "in flight": cloud.in_flight("default"),
-        }
-        found = [f"SQS still has {count} message(s) {where}" for where, count in counts.items() if count]
+        counts = cloud.counts("default").items()
+        found = [f"SQS still has {count} message(s) {where}" for where, count in counts if count]
         copies = {copy.get("dead", {}).get("id") for copy in cloud.dead_letters("default")}
         ids = {death.id for death in deaths}
         if copies != ids:

@@ -3,7 +3,7 @@
     with function(Settings("app.handler", folder, environment=...)) as worker:
         with event_source(worker, place.sqs.client, place.urls["default"], max_concurrency=5) as source:
             tasks.send_blocking(job, 1)
-            source.until(lambda: not place.visible("default") and not place.in_flight("default"))
+            source.until(lambda: not place.copies("default"))
         assert source.invocations[0].failed == (), worker.log
 
 `source.invocations` tells of each one its records, the function's answer and what counted as failed. Leaving the

@@ -138,23 +138,27 @@ class Place:
 
     def in_flight(self, queue: str) -> int:
         """How many messages SQS has handed out."""
-        return self._number(queue, "ApproximateNumberOfMessagesNotVisible")
+        return self.counts(queue)["in flight"]
 
     def visible(self, queue: str) -> int:
         """How many messages SQS would hand out."""
-        return self._number(queue, "ApproximateNumberOfMessages")
-
-    def delayed(self, queue: str) -> int:
-        """How many messages SQS has yet to show."""
-        return self._number(queue, "ApproximateNumberOfMessagesDelayed")
+        return self.counts(queue)["visible"]
 
     def copies(self, queue: str) -> int:
         """How many copies SQS has in all."""
-        return self.visible(queue) + self.in_flight(queue) + self.delayed(queue)
+        return sum(self.counts(queue).values())
 
-    def _number(self, queue: str, name: str) -> int:
-        answer = self.sqs.client.get_queue_attributes(QueueUrl=self.urls[queue], AttributeNames=[name])
-        return int(answer["Attributes"][name])
+    def counts(self, queue: str) -> dict[str, int]:
+        """How many copies SQS has, and where: asked at once, since they move from one to the other meanwhile."""
+        names = {
+            "visible": "ApproximateNumberOfMessages",
+            "delayed": "ApproximateNumberOfMessagesDelayed",
+            "in flight": "ApproximateNumberOfMessagesNotVisible",
+        }
+        answer = self.sqs.client.get_queue_attributes(
+            QueueUrl=self.urls[queue], AttributeNames=[*names.values()]
+        )
+        return {where: int(answer["Attributes"][name]) for where, name in names.items()}
 
     def state(self) -> DynamoState:
         return DynamoState(self.name, service("dynamodb", self._tables))

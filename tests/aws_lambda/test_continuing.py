@@ -36,7 +36,7 @@ def test_a_cancellation_between_two_parts_or_within_one_ends_it(cloud: Cloud, im
     imports.tasks.cancel(ticket.id)
 
     source.until(lambda: cloud.record(ticket.id).state is State.CANCELLED)
-    source.until(lambda: not cloud.place.visible("default") + cloud.place.in_flight("default"))
+    source.until(lambda: not cloud.place.copies("default"))
     steps = [int(line[1]) for line in cloud.journal("step")]
     assert steps == list(range(len(steps)))
     assert len(steps) < 1000
@@ -65,7 +65,7 @@ def test_without_a_state_store_the_message_itself_says_where_to_go_on(
 
     imports.tasks.send_blocking(imports.walks, 60, 0.5)
     source.until(lambda: ["step", "59", "1"] in cloud.journal("step"))
-    source.until(lambda: not cloud.place.visible("default") + cloud.place.in_flight("default"))
+    source.until(lambda: not cloud.place.copies("default"))
 
     assert [int(line[1]) for line in cloud.journal("step")] == list(range(60))
     assert len(source.invocations) >= 2

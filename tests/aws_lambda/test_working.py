@@ -23,7 +23,7 @@ def test_what_is_sent_is_run_once_and_its_record_says_so(cloud: Cloud, shop: Any
 
     assert sorted(line[1] for line in cloud.journal("note")) == sorted(text[:20] for text in texts)
     assert cloud.record(ids[0]).result == "n0"
-    source.until(lambda: not cloud.place.visible("default") + cloud.place.in_flight("default"))
+    source.until(lambda: not cloud.place.copies("default"))
     assert [each.failed for each in source.invocations] == [()] * len(source.invocations), worker.log
 
 

@@ -224,9 +224,7 @@ class Round:
     def _unfinished(self, *, all_sent: bool) -> str | None:
         if all_sent and not (self.folder / "sent").exists():
             return "not all is sent"
-        counted = Counter(
-            {name: getattr(self.cloud, name)("default") for name in ("visible", "delayed", "in_flight")}
-        )
+        counted = Counter(self.cloud.counts("default"))
         rows = self.rows()
         open_ = [row for row in rows.values() if row.is_open]
         if not counted.total() and not all_sent:

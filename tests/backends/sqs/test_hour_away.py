@@ -96,7 +96,7 @@ def test_a_worker_lives_through_an_hour_without_sqs_and_goes_on_by_itself(
                 assert {worker.record(each).state for each in all_ids} == {State.DONE}
                 await asyncio.to_thread(
                     until,
-                    lambda: not place.visible("default") + place.in_flight("default"),
+                    lambda: not place.copies("default"),
                     "SQS has nothing left",
                 )
             records.close()
