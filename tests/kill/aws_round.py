@@ -50,7 +50,7 @@ handler = twolane.aws_lambda.handler("parts:tasks")
 """
 TOLD = (
     r"the lease of \S+ (\S+) is lost"
-    r"|(\S+) attempt \d+ \(.*(?:was no longer ours|is given back unfinished)"
+    r"|(\S+) attempt \d+ \(.*(?:was no longer ours|is given back unfinished|goes on from its last checkpoint)"
     r"|(\S+) does not end when told to"
 )
 _ONE_AT_A_TIME = threading.Lock()
