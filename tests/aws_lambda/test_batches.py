@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from pathlib import Path
 from typing import Any
 
+from tests.aws.faults import Exchange
+from tests.aws.proxy import proxy
+from tests.aws.servers import Server
 from tests.aws_lambda.conftest import Cloud, failed, sqs_event
+from tests.watch.processes import until
 from twolane.values.message import Message, MessagePolicy, encode
 from twolane.values.record import State
 
@@ -53,9 +60,53 @@ def test_of_ten_thousand_what_there_was_no_time_for_comes_again(cloud: Cloud) ->
 
     answer = worker.invoke(event)
 
-    assert answer.error_type is None, worker.log
+    assert answer.error_type is None, answer.payload
     again = {int(each.rpartition("-")[2]) for each in failed(answer)}
     noted = {int(line[1][1:]) for line in cloud.journal("note")}
     assert noted, "some were run"
     assert noted | again == set(range(10_000))
     assert not noted & again, "what was run is not named, what is named was not run"
+
+
+def test_what_nobody_will_start_is_given_back_while_the_others_still_run(
+    cloud: Cloud, aws: Server, tmp_path: Path
+) -> None:
+    gate, slots = tmp_path / "gate", 10
+    with proxy(aws) as between, ThreadPoolExecutor(1) as pool:
+        environment = {"AWS_ENDPOINT_URL_SQS": between.server.url}
+        worker = cloud.function(timeout_s=20, environment=environment)
+        event = sqs_event(
+            *(body(number, "gated", gate=str(gate)) for number in range(slots)),
+            *(body(number, "note", text="n") for number in range(slots, slots + 3)),
+            queue=f"{cloud.place.name}-default",
+        )
+        invocation = pool.submit(worker.invoke, event)
+
+        until(lambda: between.count("ChangeMessageVisibilityBatch"), "the others are given back")
+        gate.touch()
+        answer = invocation.result()
+
+    assert len(cloud.journal("passed")) == slots, worker.log
+    assert failed(answer) == [each["messageId"] for each in event["Records"][slots:]]
+    assert not cloud.journal("note")
+
+
+def test_a_store_that_stands_still_keeps_no_answer_back(cloud: Cloud, aws: Server) -> None:
+    goes_on = threading.Event()
+
+    def stand_still(_: Exchange) -> None:
+        if cloud.journal("note"):
+            goes_on.wait()
+
+    with proxy(aws) as between:
+        for operation in ("UpdateItem", "TransactWriteItems"):
+            between.faults[operation] = stand_still
+        worker = cloud.function(timeout_s=4, environment={"AWS_ENDPOINT_URL_DYNAMODB": between.server.url})
+        event = sqs_event(body(1, "note", text="n"), queue=f"{cloud.place.name}-default")
+        try:
+            answer = worker.invoke(event)
+        finally:
+            goes_on.set()
+
+    assert cloud.journal("note")
+    assert (answer.error_type, failed(answer)) == (None, [event["Records"][0]["messageId"]]), worker.log

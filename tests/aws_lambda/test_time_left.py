@@ -22,11 +22,13 @@ def test_nothing_is_started_that_would_be_told_to_pause_at_once() -> None:
     now = [0.0]
     time_left = TimeLeft(100, lambda: now[0])
 
-    started = []
+    started, left = [], []
     for now[0] in (0, 79, 81, 95, 101):
         started.append(time_left.is_worth_a_start)
+        left.append(time_left.until_last_start_s)
 
     assert started == [True, True, False, False, False]
+    assert left == [pytest.approx(80), pytest.approx(1), 0, 0, 0]
 
 
 def test_the_second_half_is_late() -> None:

@@ -20,7 +20,7 @@ from twolane.values.errors import QueueError
 log = logging.getLogger("twolane.lambda")
 
 ANSWER_S = 0.3
-"""So long before the end the answer goes, whatever could not be given back by then."""
+"""So long before the end the answer goes, whatever is still under way then."""
 MARGIN_S = 5.0
 """So much longer than the function a lease lives: the clocks of two machines differ."""
 
@@ -50,6 +50,7 @@ class Batch:
         self._lines = _lines(records)
         self._holds: dict[str, Hold] = {}
         self._unstarted: list[Record] = []
+        self._backs: list[asyncio.Task[None]] = []
         self._error: QueueError | None = None
 
     async def run(self, concurrency: int) -> None:
@@ -61,22 +62,20 @@ class Batch:
         loop = asyncio.get_running_loop()
         runners = [loop.create_task(self._run()) for _ in range(min(concurrency, len(self._lines)))]
         timers = [
+            loop.call_later(self._time_left.until_last_start_s, self._give_back),
             loop.call_later(self._time_left.until_pause_s, self._pause),
             loop.call_later(self._time_left.until_stop_s, self._stop),
         ]
-        _, late = await asyncio.wait(runners, timeout=self._time_left.left_s)
+        _, late = await asyncio.wait(runners, timeout=self._until_answer_s)
         for timer in timers:
             timer.cancel()
         for runner in late:
             runner.cancel()
-        for line in self._lines:
-            self._unstarted += line
-        back = loop.create_task(
-            put_back([record.arrived for record in self._unstarted], self._around.batcher)
-        )
-        await asyncio.wait(
-            [back], timeout=max(0.0, self._time_left.left_s - ANSWER_S)
-        )  # thousands take a while
+        self._give_back()
+        if self._backs:  # thousands take a while
+            await asyncio.wait(self._backs, timeout=self._time_left.until_stop_s or self._until_answer_s)
+        for back in self._backs:
+            back.cancel()  # what it had no time for comes again by itself
         if self._error is not None and not self.gone:
             raise self._error
 
@@ -128,6 +127,19 @@ class Batch:
         delivered = await deliver(hold, self._around, over=over, tries=tries)
         self.deaths += delivered.died
         return delivered.settled.gone
+
+    @property
+    def _until_answer_s(self) -> float:
+        return max(0.0, self._time_left.left_s - ANSWER_S)
+
+    def _give_back(self) -> None:
+        """What nobody will start can be run elsewhere at once."""
+        unstarted = self._unstarted + [record for line in self._lines for record in line]
+        self._lines.clear()
+        self._unstarted = []
+        if unstarted:
+            back = put_back([record.arrived for record in unstarted], self._around.batcher)
+            self._backs.append(asyncio.get_running_loop().create_task(back))
 
     def _pause(self) -> None:
         """What runs is to end at its next checkpoint, and goes on in another invocation."""

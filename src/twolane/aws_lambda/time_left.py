@@ -41,9 +41,14 @@ class TimeLeft:
         return max(0.0, self.left_s - self._stop_s)
 
     @property
+    def until_last_start_s(self) -> float:
+        """Until no new delivery is started: the last one has as long as all have to pause."""
+        return max(0.0, self.until_pause_s - self._pause_s)
+
+    @property
     def is_worth_a_start(self) -> bool:
-        """Whether a new delivery is started: it would have as long as the last ones have to pause."""
-        return self.until_pause_s > self._pause_s
+        """Whether a new delivery is started."""
+        return self.until_last_start_s > 0
 
     @property
     def is_mostly_over(self) -> bool:

@@ -47,6 +47,8 @@ from twolane.values.policy import Policy
 
 log = logging.getLogger("twolane.settle")
 
+BACK_AT_ONCE = 100
+"""So many messages are given back at a time."""
 RETRY_S = 1.0
 """The pause between two tries to store a settlement, in seconds."""
 
@@ -189,15 +191,20 @@ async def settle_with(
 
 
 async def put_back(arrived: Sequence[Arrived], batcher: Batcher) -> None:
-    """Give back what somebody else has received and nobody ran: visible at once, or else when its time there is over."""
-    if not arrived:
-        return
-    try:
-        await batcher.ask(PutBack(tuple(arrived)))
-    except QueueError as error:
-        log.info(
-            "%d message(s) could not be given back (%s): they come again by themselves", len(arrived), error
-        )
+    """Give back what somebody else has received and nobody ran: visible at once, or else when its time there is over.
+
+    In parts, so that what is settled meanwhile waits for a part and not for all.
+    """
+    for start in range(0, len(arrived), BACK_AT_ONCE):
+        try:
+            await batcher.ask(PutBack(tuple(arrived[start : start + BACK_AT_ONCE])))
+        except QueueError as error:
+            log.info(
+                "%d message(s) could not be given back (%s): they come again by themselves",
+                len(arrived) - start,
+                error,
+            )
+            return
 
 
 def _next(left: int) -> str:
