@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
+
+os.environ.setdefault("TWOLANE_KILL_ATTEMPTS", "100")  # a lease is 4 s, and a function ends after 5
 
 import botocore.session  # noqa: F401  (once, in the process that forks, and not in each of its children)
 import parts  # type: ignore[import-not-found]  # a script's folder is its path

@@ -28,6 +28,8 @@ from twolane.values.errors import QueueError, SendRefused, SendUnknown
 from twolane.values.record import State
 
 NOW = Backoff(base_s=0.0)
+ATTEMPTS = int(os.environ.get("TWOLANE_KILL_ATTEMPTS", "5"))
+"""What is to get done has so many: where a slow machine can end a lease, it uses up some."""
 tasks = Tasks()
 # Who was killed while it told the log is relieved within a second, not ten: each round waits for it.
 LogTarget.timeout_s = 0.6
@@ -46,20 +48,20 @@ def write_down(file: str, *words: object) -> None:
         os.close(fd)
 
 
-@tasks.task(if_lost="alert", name="note", backoff=NOW)
+@tasks.task(if_lost="alert", name="note", max_attempts=ATTEMPTS, backoff=NOW)
 def note(ctx: TaskContext, text: str) -> None:
     write_down("effects", ctx.id, os.getpid(), "begin")
     write_down("effects", ctx.id, os.getpid(), "end")
 
 
-@tasks.task(if_lost="alert", name="note_async", backoff=NOW)
+@tasks.task(if_lost="alert", name="note_async", max_attempts=ATTEMPTS, backoff=NOW)
 async def note_async(ctx: TaskContext, text: str) -> None:
     write_down("effects", ctx.id, os.getpid(), "begin")
     await asyncio.sleep(0)
     write_down("effects", ctx.id, os.getpid(), "end")
 
 
-@tasks.task(if_lost="alert", name="steps", backoff=NOW)
+@tasks.task(if_lost="alert", name="steps", max_attempts=ATTEMPTS, backoff=NOW)
 def steps(ctx: TaskContext, total: int) -> None:
     write_down("effects", ctx.id, os.getpid(), "begin")
     for number in range((ctx.cursor or 0) + 1, total + 1):
@@ -68,7 +70,7 @@ def steps(ctx: TaskContext, total: int) -> None:
     write_down("effects", ctx.id, os.getpid(), "end")
 
 
-@tasks.task(if_lost="alert", name="raises_once", backoff=NOW)
+@tasks.task(if_lost="alert", name="raises_once", max_attempts=ATTEMPTS, backoff=NOW)
 def raises_once(ctx: TaskContext) -> None:
     write_down("effects", ctx.id, os.getpid(), "begin")
     if ctx.attempt == 1:
