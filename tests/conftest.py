@@ -11,10 +11,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Whoever started us in the background ignores Ctrl-C, and every process of ours would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest._code.code import ExceptionChainRepr, ReprEntry
 from hypothesis import settings
 
 from tests.aws import servers
@@ -26,6 +28,32 @@ OWNED = pytest.StashKey[Path]()
 """The folder of the run's local servers."""
 KILL_SEED = "TWOLANE_KILL_SEED"
 """The seed of the rounds of kills and faults: one for all processes of a run."""
+
+
+LINES, WIDTH = 40, 400
+"""So much of each text of a failure is shown: lines at its beginning and at its end, and columns."""
+
+
+def clip(report: pytest.TestReport) -> None:
+    """Leave out the middle of the long texts of a failure."""
+    report.sections = [(name, "\n".join(clipped(text.splitlines()))) for name, text in report.sections]
+    if not isinstance(report.longrepr, ExceptionChainRepr):
+        return
+    for traceback, crash, _ in report.longrepr.chain:
+        for entry in traceback.reprentries:
+            if isinstance(entry, ReprEntry):
+                entry.lines = clipped(entry.lines)
+        if crash is not None:
+            crash.message = "\n".join(clipped(crash.message.splitlines()))
+
+
+def clipped(lines: Sequence[str]) -> list[str]:
+    """The first and the last of many lines, each no longer than a screen or two."""
+    short = [line if len(line) <= WIDTH else f"{line[:WIDTH]}[...]" for line in lines]
+    left_out = len(short) - 2 * LINES
+    if left_out <= 1:
+        return short
+    return [*short[:LINES], f"[... {left_out} lines; pytest -vv shows them]", *short[-LINES:]]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,6 +69,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: owner.__exit__(None, None, None))
     else:
         config.stash[OWNED] = Path(told["servers"])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Clip what a failure says: the log of ten thousand tasks would hide the other failures of a run. -vv: all of it."""
+    report = yield
+    if report.failed and item.config.get_verbosity() < 2:
+        clip(report)
+    return report
 
 
 def pytest_report_header() -> str:
