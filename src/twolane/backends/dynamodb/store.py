@@ -232,8 +232,9 @@ class DynamoState:
         error: AwsError | None = None
         for tried in range(TRIES):
             try:
-                self._service.client.execute_transaction(
-                    TransactStatements=[statement(self.table, change) for change in group]
+                self._service.call_plainly(
+                    "execute_transaction",
+                    TransactStatements=[statement(self.table, change) for change in group],
                 )
             except Exception as raised:  # noqa: BLE001  (botocore makes its classes at run time)
                 reasons: list[dict[str, Any]] = getattr(raised, "response", {}).get("CancellationReasons", [])
