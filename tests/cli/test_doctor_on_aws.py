@@ -34,7 +34,13 @@ def test_what_is_there_and_what_is_not(aws: Server, monkeypatch: pytest.MonkeyPa
     assert (code, form["queue"]["problem"], form["bucket"]["problem"]) == (0, None, None)
     assert "bucket      can be listed" in said
     assert "which is TOO FEW" in form["kinds"]["default"]
+    assert "uploads     TWOLANE_SECRET is not set" in said
     assert {"botocore", "obstore"} <= set(form["versions"])
+
+    code, said, form = doctor(monkeypatch, aws, **settings | {"TWOLANE_SECRET": "s" * 32})
+    assert (code, form["uploads"]["problem"]) == (0, None)
+    assert "TWOLANE_SECRET" not in said
+    assert "s" * 32 not in said
 
     code, said, form = doctor(monkeypatch, aws, **settings | {"TWOLANE_BLOBS": "s3://not-there-at-all/x"})
     assert (code, form["queue"]["problem"]) == (3, None)

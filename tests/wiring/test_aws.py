@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.aws.places import Place, service
+from tests.aws.servers import Server
 from twolane import Tasks
+from twolane.backends.dynamodb import DynamoState
 from twolane.backends.s3 import Bucket, S3Blobs
 from twolane.backends.sqs import Address, SqsQueue, StatelessSqsQueue
 from twolane.cli.commands import app
-from twolane.values.errors import DefinitionError, SettingsError
+from twolane.values.errors import DefinitionError, QueueError, SettingsError
+from twolane.wiring.clock import SystemClock
 from twolane.wiring.opening import make_runtime, open_stores
 from twolane.wiring.settings import Settings, read_settings
 
@@ -186,3 +190,23 @@ def test_a_task_that_may_take_longer_than_sqs_hides_a_message_is_refused_at_star
     with pytest.raises(DefinitionError, match=r"timeout_s=43201.*43200 s at most"):
         asyncio.run(tasks.runtime.start())
     tasks.close()
+
+
+def test_a_table_without_its_index_is_told_at_start(aws: Server) -> None:
+    place = Place(aws, queues=("default",))
+    bare = f"{place.name}-bare"
+    key = {"AttributeName": "pk", "KeyType": "HASH"}
+    there = service("dynamodb", aws)
+    there.client.create_table(
+        TableName=bare,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[key],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+    )
+    queue = SqsQueue(place.address, DynamoState(bare, there), clock=SystemClock(), service=place.sqs)
+
+    with pytest.raises(QueueError, match=r"reading table .*-bare failed.*index: shelves"):
+        queue.start()
+
+    queue.close()
+    place.close()

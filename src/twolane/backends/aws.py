@@ -278,9 +278,12 @@ def endpoint_of_s3(given: str | None = None) -> str | None:
 
 
 def _of_s3(endpoint_url: str | None) -> dict[str, Any]:
-    """Forms are signed as every region takes it; another server than AWS's has its buckets in the path."""
-    style = {"addressing_style": "path"} if endpoint_of_s3(endpoint_url) else {}
-    return {"signature_version": "s3v4", "s3": style}
+    """Forms are signed as every region takes it, and name the region, since S3 redirects what is posted elsewhere.
+
+    Another server than AWS's has its buckets in the path.
+    """
+    style = "path" if endpoint_of_s3(endpoint_url) else "virtual"
+    return {"signature_version": "s3v4", "s3": {"addressing_style": style}}
 
 
 class _Attempts(threading.local):

@@ -42,6 +42,7 @@ def doctor(app: App = None, app_dir: AppDir = None, as_json: AsJson = False) -> 
         "place": {"kind": place.kind, "sentence": place.sentence},
         "queue": {"usable": problem is None, "problem": problem, "can": asdict(_can(settings))},
         "bucket": {"problem": bucket},
+        "uploads": {"problem": _without_secret(settings)},
         "kinds": {} if isinstance(settings.queue, Path) else kinds(settings.queue, sorted(queues)),
         "alerts": {target.name: target.problem() for target in targets_of(settings.alerts)},
         "versions": _versions(),
@@ -89,6 +90,13 @@ def _looked_into_bucket(settings: Settings) -> str | None:
     return None
 
 
+def _without_secret(settings: Settings) -> str | None:
+    """Why no client can bring a file past the endpoint, or None. No fault where none is to."""
+    if isinstance(settings.blobs, Path) or settings.secret is not None:
+        return None
+    return "TWOLANE_SECRET is not set: an endpoint that makes a form for one (lanes.upload_form) answers 500"
+
+
 def _value(settings: Settings, name: str) -> str:
     """A setting for people; the targets of alerts without their secrets."""
     if name == "alerts":
@@ -116,6 +124,7 @@ def _show(form: dict[str, Any]) -> None:
             ("lies on", f"{form['place']['sentence']} [{form['place']['kind']}]"),
             ("is", form["queue"]["problem"] or "usable"),
             *([("bucket", form["bucket"]["problem"] or "can be listed")] if form["kinds"] else []),
+            *([("uploads", uploads)] if (uploads := form["uploads"]["problem"]) else []),
             ("can", ", ".join(can)),
             *form["kinds"].items(),
         ]

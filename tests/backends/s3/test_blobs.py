@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.aws.faults import fail
-from tests.aws.places import bucket
+from tests.aws.places import bucket, session
 from tests.aws.proxy import proxy
 from tests.aws.servers import Server
 from twolane.backends.s3 import Bucket, S3Blobs, read_bucket
@@ -87,6 +87,28 @@ def test_an_address_is_a_bucket_and_a_prefix(text: str, place: Bucket) -> None:
 def test_an_address_that_is_none_is_refused_with_the_form(text: str) -> None:
     with pytest.raises(SettingsError, match="TWOLANE_BLOBS takes s3://BUCKET"):
         read_bucket(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("my-uploads", "https://my-uploads.s3.eu-central-1.amazonaws.com/"),
+        ("my.uploads", "https://s3.eu-central-1.amazonaws.com/my.uploads"),
+    ],
+)
+def test_a_form_of_aws_goes_to_the_region_of_the_bucket(
+    monkeypatch: pytest.MonkeyPatch, name: str, url: str
+) -> None:
+    for variable in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(variable, raising=False)
+    there = session(Server("nowhere"))
+    there.set_config_variable("region", "eu-central-1")
+    blobs = S3Blobs(Bucket(name, "imports"), session=there)
+
+    form = blobs.form(blobs.new_key(), content_type="text/csv", limit_bytes=1, sha256="", expires_s=60)
+
+    assert form is not None
+    assert form[0] == url
 
 
 # Blobs that expire

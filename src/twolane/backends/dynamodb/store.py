@@ -54,16 +54,6 @@ class DynamoState:
         self._reading = f"reading table {table}"
         self._writing = f"writing table {table}"
 
-    def start(self) -> None:
-        """Make the client, and see that the table is there.
-
-        Raises:
-            SettingsError: botocore or a region is missing.
-            AwsError: the table cannot be read.
-        """
-        self._service.start()
-        self.read(["start"])
-
     def read(self, keys: Sequence[str]) -> dict[str, Item]:
         return {key: item_of(has) for key, has in self._read_all(keys).items()}
 

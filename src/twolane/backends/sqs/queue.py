@@ -181,7 +181,7 @@ class SqsQueue:
         }
 
     def start(self) -> None:
-        """Make the clients and see that the state store answers.
+        """Make the clients and see that the state store answers, its shelves as well: else what lists fails later, unseen.
 
         Raises:
             SettingsError: botocore or a region is missing.
@@ -189,6 +189,7 @@ class SqsQueue:
         """
         self._service.start()
         self._state.read(["start"])
+        self._state.shelf("start", limit=1)
 
     def flush(self, entries: Sequence[q.Entry[Any]]) -> list[Any]:
         answers = self._flushing.flush(entries)
