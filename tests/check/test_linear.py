@@ -53,7 +53,7 @@ def test_one_file_of_twice_the_lines_is_twice_the_work(
     assert large / small < TWICE / 2
 
 
-def test_each_line_is_parsed_a_few_times_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hardly_a_line_is_parsed_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trees, "KEPT_LINES", 500)
     made = make(tmp_path, 6_000, 120)
     read: list[trees.Tree] = []
@@ -65,4 +65,4 @@ def test_each_line_is_parsed_a_few_times_at_most(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(trees.Tree, "read", classmethod(remember))
     check(tmp_path)
-    assert read[0].parsed_lines < 4 * made
+    assert made <= read[0].parsed_lines < 1.5 * made

@@ -6,12 +6,17 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
+from typing import TypeVar
 
 from twolane.check.names import Names
 from twolane.check.refs import Cls, Ext, Func, Inst, Ref
-from twolane.check.scopes import FUNCTIONS, Scope, child
+from twolane.check.scopes import SCOPED, Scope, child
 from twolane.check.tree import Module
+from twolane.check.units import below
 from twolane.check.words import constants, dotted, words
+
+_Node = TypeVar("_Node", bound=ast.AST)
 
 
 class Call:
@@ -157,18 +162,34 @@ class Body:
         while stack:
             at, scope = stack.pop()
             found.append((at, scope))
-            inner = child(scope, at) if isinstance(at, (*FUNCTIONS, ast.ClassDef)) else scope
-            stack += [(each, inner) for each in reversed(list(ast.iter_child_nodes(at)))]
+            inner = child(scope, at) if isinstance(at, SCOPED) else scope
+            stack += [(each, inner) for each in reversed(below(at))]
         return found
+
+    @cached_property
+    def _by_kind(self) -> dict[type[ast.AST], list[tuple[int, ast.AST]]]:
+        """The nodes inside by their kind, with their place in the order of all: many rules ask for a few kinds."""
+        found: dict[type[ast.AST], list[tuple[int, ast.AST]]] = {}
+        for index, (node, _) in enumerate(self.nodes):
+            found.setdefault(type(node), []).append((index, node))
+        return found
+
+    def of(self, *kinds: type[_Node]) -> list[_Node]:
+        """The nodes inside of some kinds, in order."""
+        found = [each for kind in kinds for each in self._by_kind.get(kind, ())]
+        if len(kinds) > 1:
+            found.sort(key=itemgetter(0))
+        return [node for _, node in found if isinstance(node, kinds)]
 
     @cached_property
     def calls(self) -> list[Call]:
         """The calls inside."""
-        return [
-            Call(node, node.func, tuple(node.args), tuple(node.keywords), scope, self.names)
-            for node, scope in self.nodes
-            if isinstance(node, ast.Call)
-        ]
+        found: list[Call] = []
+        for index, node in self._by_kind.get(ast.Call, ()):
+            assert isinstance(node, ast.Call)  # noqa: S101  (see _by_kind)
+            scope = self.nodes[index][1]
+            found.append(Call(node, node.func, tuple(node.args), tuple(node.keywords), scope, self.names))
+        return found
 
     @cached_property
     def reached(self) -> list[Call]:

@@ -94,7 +94,7 @@ class Callers:
 
     def _modules(self, name: str, func: Func) -> list[Module]:
         """The modules that may call a function; of a name that many have, those that name its module or class."""
-        found = [each for each in self.names.tree.mentions.called(name) if not is_test(each.rel)]
+        found = [each for each in self.names.tree.mentions.having(name) if not is_test(each.rel)]
         if len(found) > MOST_MODULES:
             stem = func.module.rel.removesuffix("/__init__.py").removesuffix(".py").rpartition("/")[2]
             owner = func.owner.node.name if func.owner is not None else stem
@@ -106,7 +106,7 @@ class Callers:
         sole = len(self.names.tree.defining(func.name)) == 1
         count = looked = 0
         for module in self._modules(name, func):
-            offsets = self.names.tree.mentions.called(name)[module]
+            offsets = self.names.tree.mentions.called(name, module)
             for place in (p for found in around(self.names.tree, module, offsets) for p in found.calls):
                 if not _is_named(place.call, name):
                     continue

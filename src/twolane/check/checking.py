@@ -25,7 +25,7 @@ from twolane.check.rule import FileView
 from twolane.check.rules import FINDINGS
 from twolane.check.scopes import Parameter
 from twolane.check.server_limits import limits
-from twolane.check.sites import CANDIDATE, Finder, Site
+from twolane.check.sites import Finder, Site, may_start
 from twolane.check.suppress import Suppressions
 from twolane.check.tree import Module, Tree
 from twolane.check.verdict import judge
@@ -73,11 +73,14 @@ def _uncollected() -> Generator[None]:
 def _check(root: Path, settings: Config, name: str, *, changes: bool) -> Report:
     notes: list[Note] = []
     tree = Tree.read(walk(root, settings.exclude, notes), notes)
-    report = Report(name, files=len(tree.modules), notes=notes)
-    report.lines = sum(module.line_count for module in tree.modules.values())
+    report = Report(name, notes=notes)
     report.uses_fastapi = any(_WEB.search(module.text) for module in tree.modules.values())
     if report.uses_fastapi:
         _Checker(tree, root, settings, report, changes=changes).run()
+    tree.prove()
+    notes.sort(key=lambda note: (note.path, note.line))
+    report.files = len(tree.modules)
+    report.lines = sum(module.line_count for module in tree.modules.values())
     unread = [Finding(note.path, note.line, "TL001", note.sentence) for note in notes if note.unread]
     report.findings += [each for each in unread if not settings.ignores("TL001", each.path)]
     report.findings.sort(key=lambda each: (each.path, each.line, each.code))
@@ -134,6 +137,7 @@ class _Checker:
     def _trim(self) -> None:
         """Let go of functions, and with them of all that remembers their nodes."""
         if self.tree.trim():
+            self.names.forget()
             self.callers.forget()
             self.gatherer.forget()
 
@@ -207,7 +211,7 @@ class _Checker:
         found = [
             Finding(module.rel, line, code, reason) for line, code, reason in answers(self.gatherer, module)
         ]
-        if CANDIDATE.search(module.text):
+        if may_start(module):
             view = FileView(self.tree, module, self.names, self.finder, [])
             for rule in FINDINGS:
                 hits = rule.of_file(view) if rule.of_file is not None else ()

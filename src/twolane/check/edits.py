@@ -7,7 +7,7 @@ import difflib
 from dataclasses import dataclass
 
 from twolane.check.tree import Module, Tree
-from twolane.check.units import parse
+from twolane.check.units import is_syntax
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Edits:
         """Whether each file parses after it, and its line ends are of one kind."""
         for rel, (_, text) in self.texts().items():
             try:
-                parse(text, rel)
+                is_syntax(text, rel)
             except (SyntaxError, ValueError):
                 return False
             if not self._newline(rel):

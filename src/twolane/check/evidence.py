@@ -39,6 +39,7 @@ MOST_OVERRIDES = 20
 """Files that are looked through for a method that takes another's place."""
 _BY_NAME = frozenset(["TL203", "TL204", "TL206", "TL210"])
 """Rules that take a function of the tree at its word: nothing in a cache's own code says that it is one."""
+_OF_CALLS = tuple(rule for rule in EVIDENCE if rule.of_call is not None)
 _GENERAL = frozenset(
     "run start main handle process execute call update send delete close open stop".split()  # noqa: SIM905
 ) | {
@@ -80,10 +81,15 @@ class Gatherer:
         self.callers = callers
         self.limits = limits or []
         self._bodies: dict[tuple[str, int, int], Body] = {}
+        self._seen: dict[Body, list[tuple[Rule, Evidence]]] = {}
+        self._working: dict[tuple[str, int, int], bool] = {}
+        self._claims: dict[Call, tuple[Rule, Evidence] | None] = {}
 
     def forget(self) -> None:
         """Let go of the bodies that are remembered: each holds the syntax tree of its module."""
         self._bodies.clear()
+        self._seen.clear()
+        self._claims.clear()
 
     def gather(self, site: Site) -> Gathered:
         """All evidence about a site."""
@@ -186,14 +192,24 @@ class Gatherer:
             func, depth = waiting.popleft()
             body = self._body(func)
             found.view.bodies.append((body, depth))
-            for rule in EVIDENCE:
-                if rule.of_body is not None:
-                    found.body += [(rule, rule.evidence(hit, body.module.rel)) for hit in rule.of_body(body)]
+            found.body += self._seen_in(body)
             for call in body.reached:
                 for further in self._look(call, body, depth, found):
                     if further.key not in seen:
                         seen.add(further.key)
                         waiting.append((further, depth + 1))
+
+    def _seen_in(self, body: Body) -> list[tuple[Rule, Evidence]]:
+        """What the rules see in a function, once for all sites that lead to it."""
+        known = self._seen.get(body)
+        if known is None:
+            known = self._seen[body] = [
+                (rule, rule.evidence(hit, body.module.rel))
+                for rule in EVIDENCE
+                if rule.of_body is not None
+                for hit in rule.of_body(body)
+            ]
+        return known
 
     def _look(self, call: Call, body: Body, depth: int, found: Gathered) -> Iterator[Func]:
         """Claim a call by a rule, or say which functions to follow."""
@@ -228,16 +244,12 @@ class Gatherer:
 
     def _made(self, call: Call, cls: Cls, found: Gathered) -> None:
         """An object is made, which is no work; but one whose making has effects proves nothing."""
-        init = self._function(cls)
-        if init is None:
-            return
-        for each in self._body(init).reached:
-            if any(
-                rule.of_call is not None and rule.says == "queue" and rule.of_call(each) for rule in EVIDENCE
-            ):
-                reason = f"making this object does more than make it: {shown(call.func)}"
-                found.unknown.append(Evidence(call.module.rel, call.line, "TL000", reason))
-                return
+        if cls.key not in self._working:
+            init = self._function(cls)
+            self._working[cls.key] = init is not None and any(map(_does, self._body(init).reached))
+        if self._working[cls.key]:
+            reason = f"making this object does more than make it: {shown(call.func)}"
+            found.unknown.append(Evidence(call.module.rel, call.line, "TL000", reason))
 
     def _others(self, func: Func) -> list[Func]:
         """The methods of classes below its own that may run in its place."""
@@ -268,16 +280,32 @@ class Gatherer:
             found.unknown.append(Evidence(call.module.rel, call.line, "TL000", reason))
 
     def _claimed(self, call: Call, found: Gathered, only: frozenset[str] | None = None) -> bool:
-        for rule in EVIDENCE:
-            if rule.of_call is None or (only is not None and rule.code not in only):
-                continue
-            reason = rule.of_call(call)
-            if reason is not None:
-                found.body.append(
-                    (rule, Evidence(call.module.rel, call.line, rule.code, reason, rule.weight))
-                )
-                return True
-        return False
+        claim = _claim_of(call, only) if only is not None else self._claim_by_any(call)
+        if claim is not None:
+            found.body.append(claim)
+        return claim is not None
+
+    def _claim_by_any(self, call: Call) -> tuple[Rule, Evidence] | None:
+        if call not in self._claims:
+            self._claims[call] = _claim_of(call)
+        return self._claims[call]
+
+
+def _claim_of(call: Call, only: frozenset[str] | None = None) -> tuple[Rule, Evidence] | None:
+    """The first rule that claims a call, and what it says of it."""
+    for rule in _OF_CALLS:
+        if only is not None and rule.code not in only:
+            continue
+        assert rule.of_call is not None  # noqa: S101  (see _OF_CALLS)
+        reason = rule.of_call(call)
+        if reason is not None:
+            return rule, Evidence(call.module.rel, call.line, rule.code, reason, rule.weight)
+    return None
+
+
+def _does(call: Call) -> bool:
+    """Whether a call does what somebody could miss."""
+    return any(rule.says == "queue" and rule.of_call is not None and rule.of_call(call) for rule in _OF_CALLS)
 
 
 def _is_abstract(func: Func) -> bool:

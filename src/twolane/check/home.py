@@ -23,7 +23,7 @@ class Home:
     def __init__(self, names: Names) -> None:
         self.names = names
         self.tree: Tree = names.tree
-        self._near = ""
+        self._near = self._name = ""
         self._tasks = self._assigned("Tasks", _TASKS)
         self._app = self._assigned("FastAPI", frozenset(["fastapi.FastAPI"]))
 
@@ -47,6 +47,7 @@ class Home:
     def settle(self, near: str) -> None:
         """Say which changed file it is near to, for a code base whose app is made in a function."""
         self._near = near
+        self._name = ""
 
     def make(self, edits: Edits) -> None:
         """Make `tasks`, and install them in the app, where there are none yet."""
@@ -86,7 +87,11 @@ class Home:
         return str(root / inside.parts[0] / FILE) if len(inside.parts) > 1 else str(root / FILE)
 
     def _dotted(self) -> str:
-        """The import path of the home."""
+        """The import path of the home, found once."""
+        self._name = self._name or self._found()
+        return self._name
+
+    def _found(self) -> str:
         path = PurePosixPath(self._path())
         near = self.tree.modules[
             self._tasks[0].rel if self._tasks else self._app[0].rel if self._app else self._near

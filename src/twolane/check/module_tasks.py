@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,7 +12,6 @@ from twolane.check.scopes import FUNCTIONS
 from twolane.check.sites import Site
 from twolane.check.tree import Module
 
-_ANSWER = re.compile(r"\bif_lost\b")
 _TASKS = frozenset(["twolane.Tasks", "twolane.face.Tasks"])
 
 
@@ -29,7 +27,7 @@ class OwnTask:
 
 def own_tasks(names: Names, module: Module) -> Iterator[OwnTask]:
     """The tasks that are defined in a module, as a decorator or as a call on a function."""
-    for place in (place for found in having(names.tree, module, _ANSWER) for place in found.calls):
+    for place in (place for found in having(names.tree, module, ["if_lost"]) for place in found.calls):
         answer = _answer(place.call)
         if answer is None or not isinstance(place.call.func, ast.Attribute):
             continue

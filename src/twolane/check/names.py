@@ -10,6 +10,7 @@ import ast
 import sys
 from collections.abc import Iterator
 
+from twolane.check.known import Known
 from twolane.check.plain import FLUENT, WRAPPERS, YIELDED, builtin, given, is_callable, is_static
 from twolane.check.refs import Cls, Ext, Func, Inst, Mod, Ref
 from twolane.check.scopes import (
@@ -26,19 +27,21 @@ from twolane.check.self_attributes import assigned
 from twolane.check.tree import Module, Tree
 from twolane.check.units import parse
 
-DEEPEST = 14
-"""Steps of one resolution: a chain of names that is longer is given up."""
-
 
 class Names:
     """Resolves expressions in a tree."""
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
+        self._known = Known()
+
+    def forget(self) -> None:
+        """Let go of what names were found to mean: it holds on to syntax trees."""
+        self._known.forget()
 
     def ref(self, node: ast.expr, scope: Scope, depth: int = 0) -> Ref | None:  # noqa: C901, PLR0912  (one case a kind of node)
         """What an expression stands for; None: nobody can tell from the code."""
-        if depth > DEEPEST:
+        if self._known.is_too_deep(depth):
             return None
         match node:
             case ast.Name(id=name):
@@ -72,10 +75,13 @@ class Names:
 
     def name(self, name: str, scope: Scope, depth: int = 0) -> Ref | None:
         """What a bare name means at a place."""
-        if depth > DEEPEST:
+        if self._known.is_too_deep(depth):
             return None
+        return self._known.find(scope, name, depth, self._looked_up)
+
+    def _looked_up(self, name: str, scope: Scope, depth: int) -> Ref | None:
         at = scope
-        while (at.is_class and at is not scope) or name not in at.bindings:
+        while name not in at.bindings or (at is not scope and at.is_class):
             if at.parent is None:
                 return self._starred(name, at, depth + 1) or builtin(name)
             at = at.parent
@@ -83,7 +89,7 @@ class Names:
 
     def attribute(self, of: Ref, attr: str, depth: int = 0) -> Ref | None:
         """What an attribute of something means."""
-        if depth > DEEPEST:
+        if self._known.is_too_deep(depth):
             return None
         match of:
             case Mod(module=module):
@@ -119,7 +125,7 @@ class Names:
     def lineage(self, cls: Cls, depth: int = 0) -> Iterator[Cls | Ext]:
         """A class and its bases, nearest first."""
         yield cls
-        if depth > DEEPEST:
+        if self._known.is_too_deep(depth):
             return
         for base in cls.node.bases:
             inner = base.value if isinstance(base, ast.Subscript) else base
@@ -139,7 +145,7 @@ class Names:
 
     def annotated(self, node: ast.expr, scope: Scope, depth: int = 0) -> Ref | None:
         """What a value of this annotation is an instance of."""
-        if depth > DEEPEST:
+        if self._known.is_too_deep(depth):
             return None
         match node:
             case ast.Constant(value=str(text)):
@@ -161,7 +167,7 @@ class Names:
 
     def returned(self, func: Func, depth: int = 0) -> Ref | None:
         """What a call of a function gives."""
-        if depth > DEEPEST:
+        if self._known.is_too_deep(depth):
             return None
         inner = child(func.scope, func.node)
         if isinstance(func.node, ast.Lambda):
@@ -228,7 +234,7 @@ class Names:
         return self.tree.find(imported.module, importer)
 
     def _of_module(self, module: Module, name: str, depth: int) -> Ref | None:
-        if depth > DEEPEST:
+        if self._known.is_too_deep(depth):
             return None
         scope = module_scope(self.tree, module)
         if name in scope.bindings:
@@ -366,7 +372,11 @@ class Names:
             for binding in at.bindings.get(name, ()):
                 if isinstance(binding, Value) and isinstance(binding.node, (ast.Subscript, ast.BinOp)):
                     return self.annotated(binding.node, at, depth + 1)
-                if isinstance(binding, Imported) and binding.name is not None and depth < DEEPEST:
+                if (
+                    isinstance(binding, Imported)
+                    and binding.name is not None
+                    and not self._known.is_too_deep(depth + 1)
+                ):
                     module = self._module(binding, at.module)
                     if module is not None:
                         return self._alias(binding.name, module_scope(self.tree, module), depth + 1)

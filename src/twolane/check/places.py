@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from twolane.check.scopes import FUNCTIONS, Scope, child, module_scope
+from twolane.check.scopes import SCOPED, Scope, child, module_scope
 from twolane.check.tree import Module, Tree
-from twolane.check.units import LAZY, Lazy, Unit
+from twolane.check.units import LAZY, Lazy, Unit, below
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,11 +74,13 @@ def inside(tree: Tree, unit: Unit) -> Places:
     return unit.places
 
 
-def having(tree: Tree, module: Module, pattern: re.Pattern[str]) -> Iterator[Places]:
-    """The places of a module in order: outside of functions, and in those whose text a pattern is found in."""
+def having(tree: Tree, module: Module, texts: Iterable[str]) -> Iterator[Places]:
+    """The places of a module in order: outside of functions, and in those that have one of some texts."""
     yield outside(tree, module)
+    there = [each for each in texts if each in module.text]
     for unit in tree.units(module):
-        if pattern.search(module.text, module.offset(unit.start), module.offset(unit.end + 1)):
+        first, last = module.offset(unit.start), module.offset(unit.end + 1)
+        if any(module.text.find(each, first, last) >= 0 for each in there):
             yield inside(tree, unit)
 
 
@@ -112,17 +113,21 @@ def _walk(root: ast.Module | Lazy, scope: Scope, found: Places) -> None:
                 stack.append((decorator, around_it))
             continue
         inner = around_it
-        if isinstance(at, (*FUNCTIONS, ast.ClassDef)):
+        outside_it = _NONE
+        if isinstance(at, SCOPED):
             inner = child(around_it, at)
+            outside_it = _decorators(at)
         elif isinstance(at, ast.Call):
             found.calls.append(Place(at, around_it, found))
-        decorators = _decorators(at)
-        for each in ast.iter_child_nodes(at):
-            if at is root and id(each) in decorators:
+        for each in below(at):
+            if at is root and id(each) in outside_it:
                 continue
             found.parents[id(each)] = at
-            stack.append((each, around_it if id(each) in decorators else inner))
+            stack.append((each, around_it if id(each) in outside_it else inner))
     found.calls.sort(key=lambda place: (place.call.lineno, place.call.col_offset))
+
+
+_NONE = frozenset[int]()
 
 
 def _decorators(node: ast.AST) -> frozenset[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -18,7 +17,7 @@ from twolane.check.words import dotted
 
 VERBS = frozenset(["get", "post", "put", "patch", "delete", "head", "options", "api_route", "route", "trace"])
 _ENTRIES = frozenset(["Route", "APIRoute", "add_route", "add_api_route"])
-_ENTRY = re.compile(r"\b(?:Route|APIRoute|add_route|add_api_route)\b")
+_ENTRY_TEXTS = ("Route(", "add_route(", "add_api_route(")
 Role: TypeAlias = Literal["request", "websocket", "around", "none"]
 
 _AROUND_NAMES = frozenset(
@@ -188,14 +187,18 @@ def _table(tree: Tree) -> _Table:
     if isinstance(known, _Table):
         return known
     tree.cache["routes"] = _Table({})  # what is looked up meanwhile is in no table
-    found = (_listed_in(each, tree) for each in tree.modules.values() if _ENTRY.search(each.text))
+    found = (
+        _listed_in(each, tree)
+        for each in tree.modules.values()
+        if any(text in each.text for text in _ENTRY_TEXTS)
+    )
     tree.cache["routes"] = made = _Table(dict(chain.from_iterable(found)))
     return made
 
 
 def _listed_in(module: Module, tree: Tree) -> Iterator[tuple[Key, _Entry]]:
     names = Names(tree)
-    for place in (place for found in having(tree, module, _ENTRY) for place in found.calls):
+    for place in (place for found in having(tree, module, _ENTRY_TEXTS) for place in found.calls):
         call = place.call
         if dotted(call.func).rpartition(".")[2] not in _ENTRIES or (path := _path(call)) is None:
             continue

@@ -71,7 +71,7 @@ _SETTINGS = (
 )
 _PART = re.compile(r"(\d+(?:\.\d+)?)[ ]?(min|ms|h|m|s)?")
 _UNITS_S = {"ms": 0.001, "s": 1, "": 1, "m": 60, "min": 60, "h": 3600}
-_IN_CODE = re.compile(r"aws_cdk|timeout_graceful_shutdown")
+_IN_CODE = ("aws_cdk", "timeout_graceful_shutdown")
 _LARGEST_BYTES = 200_000
 _DEEPEST = 4
 _SKIPPED = frozenset(["node_modules", "site-packages", "venv", "__pycache__"])
@@ -104,7 +104,9 @@ def limits(root: Path, code: Iterable[tuple[str, str]] = ()) -> list[Limit]:
     if root.is_file():
         return []
     found = [limit for file, rel in _files(root, "", 0) for limit in _of(_text(file), rel)]
-    found += [limit for rel, text in code if _IN_CODE.search(text) for limit in _of(text, rel)]
+    found += [
+        limit for rel, text in code if any(each in text for each in _IN_CODE) for limit in _of(text, rel)
+    ]
     return sorted(set(found), key=lambda limit: (limit.seconds, limit.path, limit.line))
 
 

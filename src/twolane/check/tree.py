@@ -1,7 +1,7 @@
 """The files of a code base as modules: their text always, their skeleton once it is asked for, the insides of functions for a while.
 
-Every file is parsed once to know that it parses, and once more when a name leads to it. After that only single functions are
-parsed, so the work grows with the code and not with the size of a file.
+A file is parsed when something leads to it, and those that nothing led to when all is done, to know that they parse. After
+that only single functions are parsed, so the work grows with the code and not with the size of a file.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ import ast
 import re
 import sys
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from itertools import accumulate
+from typing import TypeVar
 
 from twolane.check.files import Found, Note
 from twolane.check.mentions import Mentions
-from twolane.check.units import Unit, parse, units_of
+from twolane.check.units import Unit, is_syntax, parse, units_of
 
 KEPT_LINES = 20_000
 """Lines of functions that are kept at a time: some 60 MB."""
 
+_T = TypeVar("_T")
 _DEFINITION = re.compile(r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)", re.MULTILINE)
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 
@@ -43,6 +45,11 @@ class Module:
     newline: str = "\n"
     cache: dict[str, object] = field(default_factory=dict[str, object])
     _starts: list[int] = field(default_factory=list[int])
+
+    @property
+    def folder(self) -> str:
+        """The folder it is in, relative to the root; empty for the root."""
+        return self.rel.rpartition("/")[0]
 
     @property
     def is_package(self) -> bool:
@@ -70,25 +77,24 @@ class Module:
 
     def _line_starts(self) -> list[int]:
         if not self._starts:
-            self._starts.append(0)
-            at = self.text.find("\n")
-            while at >= 0:
-                self._starts.append(at + 1)
-                at = self.text.find("\n", at + 1)
+            self._starts = [0, *accumulate(len(line) + 1 for line in self.text.split("\n"))]
+            self._starts.pop()  # behind the last line is the end
         return self._starts
 
 
 class Tree:
     """All modules below a root."""
 
-    def __init__(self) -> None:
+    def __init__(self, notes: list[Note] | None = None) -> None:
         self.modules: dict[str, Module] = {}
+        self.notes = [] if notes is None else notes
         self.parsed_lines = 0
         self.pinned: Module | None = None
         self.cache: dict[str, object] = {}  # what was made from all of it, without any of its nodes
         self._named: dict[str, dict[str, list[Unit]]] = {}
         self._mentions: Mentions | None = None
         self._skeletons: dict[str, tuple[ast.Module, list[Unit]]] = {}
+        self._broken: set[str] = set()
         self._kept: dict[Unit, None] = {}
         self._kept_lines = 0
         self._by_stem: dict[str, list[str]] | None = None
@@ -97,18 +103,24 @@ class Tree:
 
     @classmethod
     def read(cls, files: Iterable[Found], notes: list[Note]) -> Tree:
-        """Read every file; what cannot be read or parsed is a note, and the rest goes on."""
-        tree = cls()
+        """Read every file; what cannot be read, or turns out not to parse, is a note, and the rest goes on."""
+        tree = cls(notes)
         for found in files:
             raw = _text(found, notes)
             if raw is None:
                 continue
             text = raw.replace("\r\n", "\n").replace("\r", "\n")
-            module = Module(found.rel, text, text.count("\n") + 1, _newline(raw, text))
-            tree.parsed_lines += module.line_count
-            if _parses(module, notes):
-                tree.modules[found.rel] = module
+            tree.modules[found.rel] = Module(found.rel, text, text.count("\n") + 1, _newline(raw, text))
         return tree
+
+    def prove(self) -> None:
+        """Parse what nothing has led to; what does not parse is no module any more."""
+        for module in self.modules.values():
+            if module.rel not in self._skeletons:
+                self.parsed_lines += module.line_count
+                self._parsed(module, is_syntax)
+        for rel in self._broken:
+            self.modules.pop(rel, None)
 
     def syntax(self, module: Module) -> ast.Module:
         """The syntax tree of a module, whose functions parse their insides when they are asked for them."""
@@ -146,24 +158,42 @@ class Tree:
         """
         if self._kept_lines <= KEPT_LINES:
             return False
-        for unit in [each for each in self._kept if each.module is not self.pinned]:
+        gone: list[Unit] = []
+        for unit in self._kept:
             if self._kept_lines <= KEPT_LINES // 2:
                 break
+            if unit.module is not self.pinned:
+                self._kept_lines -= unit.line_count
+                gone.append(unit)
+        for unit in gone:
             del self._kept[unit]
-            self._kept_lines -= unit.line_count
             unit.drop()
         return True
 
     def _skeleton(self, module: Module) -> tuple[ast.Module, list[Unit]]:
         known = self._skeletons.get(module.rel)
         if known is None:
-            syntax = parse(module.text, module.rel)
+            syntax = self._parsed(module, parse) or ast.Module([], [])
             self.parsed_lines += module.line_count
             units = list(units_of(syntax, module, self._load))
             for unit in units:
                 self._keep(unit)
             known = self._skeletons[module.rel] = (syntax, sorted(units, key=lambda unit: unit.start))
         return known
+
+    def _parsed(self, module: Module, how: Callable[[str, str], _T]) -> _T | None:
+        """What parsing a module gives; None, and a note: it does not parse."""
+        try:
+            return how(module.text, module.rel)
+        except SyntaxError as error:
+            version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+            sentence = f"this file does not parse with Python {version} and is not checked: {error.msg}"
+            self.notes.append(Note(module.rel, error.lineno or 1, sentence))
+        except (ValueError, RecursionError, MemoryError) as error:
+            sentence = f"this file does not parse and is not checked: {error or type(error).__name__}"
+            self.notes.append(Note(module.rel, 1, sentence))
+        self._broken.add(module.rel)
+        return None
 
     def _load(self, unit: Unit) -> None:
         unit.parse()
@@ -185,31 +215,38 @@ class Tree:
         if self._definitions is None:
             self._definitions = {}
             for module in self.modules.values():
-                for match in _DEFINITION.finditer(module.text):
-                    self._definitions.setdefault(match[1], []).append(module.rel)
+                for each in _DEFINITION.findall(module.text):
+                    self._definitions.setdefault(each, []).append(module.rel)
         return self._definitions.get(name, [])
 
     def find(self, dotted: str, importer: Module) -> Module | None:
         """The module that `import dotted` in another module means, where it is one of the tree."""
-        folder = str(PurePosixPath(importer.rel).parent)
+        folder = importer.folder
         key = (dotted, folder)
         if key not in self._resolved:
-            self._resolved[key] = self._find(dotted, folder)
+            self._resolved[key] = self._whole(self._find(dotted, folder))
         return self._resolved[key]
 
     def relative(self, dotted: str, level: int, importer: Module) -> Module | None:
         """The module of a relative import."""
-        folder = PurePosixPath(importer.rel).parent
+        folder = importer.folder
         for _ in range(level - 1):
-            folder = folder.parent
-        return self._at(str(folder), dotted.replace(".", "/"))
+            folder = folder.rpartition("/")[0]
+        return self._whole(self._at(folder, dotted.replace(".", "/")))
+
+    def _whole(self, module: Module | None) -> Module | None:
+        """A module that parses."""
+        if module is not None:
+            self._skeleton(module)
+        return None if module is None or module.rel in self._broken else module
 
     def _find(self, dotted: str, folder: str) -> Module | None:
         top, _, rest = dotted.partition(".")
         if top in sys.stdlib_module_names:
             return None
         path = dotted.replace(".", "/")
-        bases = [folder, *(str(each) for each in PurePosixPath(folder).parents)]
+        parts = folder.split("/") if folder else []
+        bases = ["/".join(parts[:count]) for count in range(len(parts), -1, -1)]
         bases.sort(key=lambda base: f"{base}/__init__.py" in self.modules)  # a root of imports is no package
         for base in bases:
             if (found := self._at(base, path)) is not None:
@@ -217,7 +254,7 @@ class Tree:
         return self._by_suffix(path) if rest else None
 
     def _at(self, base: str, path: str) -> Module | None:
-        start = "/".join(part for part in (base if base != "." else "", path) if part)
+        start = f"{base}/{path}" if base and path else base or path
         if not start:
             return self.modules.get("__init__.py")
         return self.modules.get(f"{start}.py") or self.modules.get(f"{start}/__init__.py")
@@ -257,26 +294,3 @@ def _newline(raw: str, text: str) -> str:
     if "\r" not in raw:
         return "\n"
     return "\r\n" if text.replace("\n", "\r\n") == raw else ""
-
-
-def _parses(module: Module, notes: list[Note]) -> bool:
-    try:
-        parse(module.text, module.rel)
-    except SyntaxError as error:
-        notes.append(
-            Note(
-                module.rel,
-                error.lineno or 1,
-                f"this file does not parse with Python {sys.version_info[0]}.{sys.version_info[1]} and is not "
-                f"checked: {error.msg}",
-            )
-        )
-        return False
-    except (ValueError, RecursionError, MemoryError) as error:
-        notes.append(
-            Note(
-                module.rel, 1, f"this file does not parse and is not checked: {error or type(error).__name__}"
-            )
-        )
-        return False
-    return True

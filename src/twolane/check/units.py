@@ -8,6 +8,7 @@ module or of a class in it is a *unit*: parsed by itself, from its own lines, as
 from __future__ import annotations
 
 import ast
+import symtable
 import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
@@ -102,6 +103,17 @@ def parse(text: str, name: str) -> ast.Module:
         return ast.parse(text, name)
 
 
+def is_syntax(text: str, name: str) -> bool:
+    """Raise what `parse` would; else True. Nothing is made of the syntax, which takes a third less than its tree."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            symtable.symtable(text, name, "exec")
+        except (SyntaxError, RecursionError):  # of more than the syntax: `global` behind a use, nesting
+            ast.parse(text, name)
+    return True
+
+
 def units_of(syntax: ast.Module, module: Module, load: Callable[[Unit], None]) -> Iterator[Unit]:
     """Put a lazy function in the place of each function of a module and of its classes; their units, in order."""
     yield from _in_block(syntax, (), module, load)
@@ -138,6 +150,18 @@ def _missing(node: Lazy, name: str) -> object:
         raise AttributeError(name)
     node.unit.load()
     return node.__dict__["body"]
+
+
+def below(node: ast.AST) -> list[ast.AST]:
+    """The nodes right below one, in order. `ast.iter_child_nodes` also names `Load` and its like, and takes three times as long."""
+    found: list[ast.AST] = []
+    for value in node.__dict__.values():
+        if isinstance(value, ast.AST):
+            if not isinstance(value, ast.expr_context):
+                found.append(value)
+        elif isinstance(value, list):
+            found += [each for each in value if isinstance(each, ast.AST)]  # pyright: ignore[reportUnknownVariableType]
+    return found
 
 
 def _shift(nodes: list[ast.stmt], by: int) -> None:

@@ -11,7 +11,7 @@ from twolane.check.rules.waiting import sleeps
 
 def _by_hand(view: SiteView) -> Iterator[Hit]:
     for body, _ in view.bodies:
-        loops = [node for node, _ in body.nodes if isinstance(node, (ast.For, ast.While, ast.AsyncFor))]
+        loops = body.of(ast.For, ast.While, ast.AsyncFor)
         for call in body.calls:
             if not sleeps(call):
                 continue

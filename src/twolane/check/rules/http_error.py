@@ -13,12 +13,8 @@ def _raises(view: SiteView) -> Iterator[Hit]:
     for body, depth in view.bodies:
         if depth > 1:
             continue
-        for node, _ in body.nodes:
-            if (
-                isinstance(node, ast.Raise)
-                and node.exc is not None
-                and dotted(node.exc).rpartition(".")[2] == "HTTPException()"
-            ):
+        for node in body.of(ast.Raise):
+            if node.exc is not None and dotted(node.exc).rpartition(".")[2] == "HTTPException()":
                 yield Hit(
                     node.lineno,
                     "raises HTTPException in a task: the response has gone, nobody gets it",

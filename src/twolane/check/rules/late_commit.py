@@ -44,7 +44,7 @@ def _depends(parameter: Parameter) -> ast.Call | None:
 
 
 def _commits_after(body: Body) -> int | None:
-    lines = [node.lineno for node, _ in body.nodes if isinstance(node, ast.Yield)]
+    lines = [node.lineno for node in body.of(ast.Yield)]
     if not lines:
         return None
     return next((call.line for call in body.calls if call.name == "commit" and call.line > lines[0]), None)

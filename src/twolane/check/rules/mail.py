@@ -160,7 +160,7 @@ def _subjects(body: Body) -> list[str]:
     import ast
 
     found: list[str] = []
-    for node, _ in body.nodes:
+    for node in body.of(ast.Assign):
         match node:
             case ast.Assign(value=ast.Constant(value=str(text))) if len(text) <= _LONGEST:
                 found.append(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
 from twolane.check.places import having
@@ -11,13 +10,13 @@ from twolane.check.refs import Ext
 from twolane.check.rule import FileView, Hit, Rule
 from twolane.check.sites import TASKS
 
-_MADE = re.compile(r"BackgroundTasks\(")
+_MADE = "BackgroundTasks("
 
 
 def _unattached(view: FileView) -> Iterator[Hit]:
-    if "BackgroundTasks(" not in view.module.text:
+    if _MADE not in view.module.text:
         return
-    for place in (p for found in having(view.tree, view.module, _MADE) for p in found.calls):
+    for place in (p for found in having(view.tree, view.module, [_MADE]) for p in found.calls):
         ref = view.names.ref(place.call.func, place.scope) if _last(place.call) == "BackgroundTasks" else None
         if not isinstance(ref, Ext) or ref.dotted not in TASKS:
             continue

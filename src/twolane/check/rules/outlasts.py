@@ -16,7 +16,7 @@ def _outlasts(view: SiteView) -> Iterator[Hit]:
         return
     limit = view.limits[0]
     for body, _ in view.bodies:
-        loops = [node for node, _ in body.nodes if isinstance(node, (ast.For, ast.While, ast.AsyncFor))]
+        loops = body.of(ast.For, ast.While, ast.AsyncFor)
         for call in body.calls:
             in_loop = any(loop.lineno <= call.line <= (loop.end_lineno or call.line) for loop in loops)
             if _is_long(call, limit.seconds, in_loop):

@@ -37,8 +37,8 @@ def _promises(view: SiteView) -> Iterator[Hit]:
 
 def _returned(body: Body, after: int) -> Iterator[Hit]:
     """What the answers behind a line promise: those before it are given without the task."""
-    for node, _ in body.nodes:
-        if not isinstance(node, ast.Return) or node.value is None or node.lineno < after:
+    for node in body.of(ast.Return):
+        if node.value is None or node.lineno < after:
             continue
         if any("202" in ast.unparse(k.value) for k in _keywords(node.value) if k.arg == "status_code"):
             yield Hit(node.lineno, "answers 202: accepted, and to be done later", 3)

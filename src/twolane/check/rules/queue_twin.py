@@ -19,8 +19,8 @@ def _twin(view: SiteView) -> Iterator[Hit]:
         return
     site = view.site.place.call
     body = view.around or Body(view.site.func, view.names)
-    for node, _ in body.nodes:
-        if not isinstance(node, ast.If) or not node.orelse:
+    for node in body.of(ast.If):
+        if not node.orelse:
             continue
         branches = [node.body, node.orelse]
         inside = [any(site is each for stmt in branch for each in ast.walk(stmt)) for branch in branches]

@@ -91,7 +91,7 @@ _ANSWERS = (
 
 def moves(body: Body) -> Iterator[Hit]:
     """Where a function moves a status: an assignment, an argument of an update, an item of a job's record."""
-    for node, _ in body.nodes:
+    for node in body.of(ast.Assign, ast.Call):
         match node:
             case ast.Assign(targets=[target], value=value) if _is_field(target) and (state := _state(value)):
                 yield Hit(node.lineno, f"moves {dotted(target)} to {state}")
