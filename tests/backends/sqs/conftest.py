@@ -7,6 +7,7 @@ import pytest
 from tests.aws.places import Place, TurnedClock
 from tests.aws.proxy import Proxy, proxy
 from tests.aws.servers import Server
+from tests.backends.sqs.alone import Alone
 from tests.contract.house import House, InAws
 
 
@@ -27,6 +28,14 @@ def between(turned_aws: Server) -> Iterator[Proxy]:
     """A proxy before the server, which does nothing yet."""
     with proxy(turned_aws) as made:
         yield made
+
+
+@pytest.fixture
+def alone(place: Place, clock: TurnedClock) -> Iterator[Alone]:
+    """SQS without a state store."""
+    made = Alone(place, clock)
+    yield made
+    made.queue.close()
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from tests.aws.faults import fail
 from tests.aws.places import Place, TurnedClock
 from tests.aws.proxy import Proxy
 from tests.aws.servers import Server
+from tests.backends.sqs.alone import Alone
 from tests.contract.house import FAILURE, LEASE_S, House, InAws, answer_of
-from twolane.backends.sqs import StatelessSqsQueue
 from twolane.contracts.feeding import Arrived, ContinueDelivery, HandOut, NotHandedOut, PutBack
 from twolane.contracts.queue import (
     AckDelivery,
@@ -21,19 +21,16 @@ from twolane.contracts.queue import (
     Checkpoint,
     DeadLetterDelivery,
     Delivery,
-    Entry,
     Holding,
     Outgoing,
     Queue,
     ReleaseDelivery,
     RetryDelivery,
     SaveCheckpoint,
-    Send,
     Settled,
     WaitDelivery,
 )
 from twolane.values.errors import QueueError
-from twolane.values.message import Message, MessagePolicy, encode
 from twolane.values.outcome import Reason
 from twolane.values.record import State
 
@@ -442,72 +439,56 @@ def test_one_whose_cancellation_was_asked_for_does_not_go_on(house: House, sourc
 # Without a state store
 
 
-class Alone:
-    """SQS alone, fed by an event source."""
-
-    def __init__(self, place: Place, clock: TurnedClock) -> None:
-        self.queue: StatelessSqsQueue = place.stateless(clock)
-        self.source = Source(place, self.queue)
-        self.clock = clock
-
-    def do(self, entry: Entry[Any]) -> Any:
-        return answer_of(self.queue, entry)
-
-    def send(self, message_id: str, *, group: str | None = None, max_attempts: int = 5) -> str:
-        body = encode(Message(message_id, "t", "default", {}, 1.0, MessagePolicy(max_attempts, 300, 3600)))
-        self.do(Send((Outgoing(message_id, "default", "t", body, "d", self.clock.now(), group=group),)))
-        return body
-
-
 @pytest.fixture
-def alone(place: Place, clock: TurnedClock) -> Iterator[Alone]:
-    made = Alone(place, clock)
-    yield made
-    made.queue.close()
+def feeding(place: Place, alone: Alone) -> Source:
+    """An event source before SQS alone."""
+    return Source(place, alone.queue)
 
 
 def test_alone_a_receive_is_an_attempt_and_what_is_used_up_is_a_dead_letter(
-    alone: Alone, place: Place
+    alone: Alone, feeding: Source, place: Place
 ) -> None:
     alone.send("a", group="g", max_attempts=2)
     for attempt in (1, 2):
-        _, delivery = alone.source.take()
+        _, delivery = feeding.take()
         assert delivery.attempt == attempt
         assert alone.do(RetryDelivery(delivery.receipt, 5, FAILURE)) == Settled(held=True, gone=False)
-        assert alone.source.receive() == []
+        assert feeding.receive() == []
         alone.clock.advance(5)
 
-    assert alone.source.hand_out(*alone.source.receive()) == (GONE,)
+    assert feeding.hand_out(*feeding.receive()) == (GONE,)
 
     [letter] = place.dead_letters("default")
     assert (letter["dead"]["id"], letter["dead"]["reason"]) == ("a", "used_up")
 
 
-def test_alone_what_is_done_or_dead_is_theirs_to_delete(alone: Alone, place: Place) -> None:
+def test_alone_what_is_done_or_dead_is_theirs_to_delete(alone: Alone, feeding: Source, place: Place) -> None:
     alone.send("a")
     alone.send("b")
     (one, first), (two, second) = [
         (each, handed)
-        for each in alone.source.receive()
-        if isinstance(handed := alone.source.hand_out(each)[0], Delivery)
+        for each in feeding.receive()
+        if isinstance(handed := feeding.hand_out(each)[0], Delivery)
     ]
     assert alone.do(AckDelivery(first.receipt)) == Settled(held=True, gone=True)
     assert alone.do(DeadLetterDelivery(second.receipt, Reason.GAVE_UP, FAILURE)) == Settled(
         held=True, gone=True
     )
-    assert alone.source.open == 2
-    alone.source.delete(one)
-    alone.source.delete(two)
+    assert feeding.open == 2
+    feeding.delete(one)
+    feeding.delete(two)
     assert [each["dead"]["id"] for each in place.dead_letters("default")] == [second.id]
 
 
-def test_alone_a_group_keeps_its_order_where_one_fails_or_goes_on(alone: Alone, ordered: bool) -> None:
-    body = alone.send("a", group="g")
+def test_alone_a_group_keeps_its_order_where_one_fails_or_goes_on(
+    alone: Alone, feeding: Source, ordered: bool
+) -> None:
+    body = alone.send("a", group="g").body
     if ordered:
         alone.send("b", group="g")
-    arrived, delivery = alone.source.take()
+    arrived, delivery = feeding.take()
     alone.do(RetryDelivery(delivery.receipt, 0, FAILURE))
-    arrived, delivery = alone.source.take()
+    arrived, delivery = feeding.take()
     assert (delivery.id, delivery.attempt) == ("a", 2)
 
     goes_on = body.replace('"v":1', '"v":1,"part":1')
@@ -515,17 +496,17 @@ def test_alone_a_group_keeps_its_order_where_one_fails_or_goes_on(alone: Alone, 
 
     assert settled == Settled(held=True, gone=not ordered)
     if settled.gone:
-        alone.source.delete(arrived)
-    _, again = alone.source.take()
+        feeding.delete(arrived)
+    _, again = feeding.take()
     assert (again.id, again.body) == ("a", body if ordered else goes_on), "a FIFO queue begins it anew"
     assert again.attempt == (3 if ordered else 1)
 
 
 def test_alone_one_whose_new_message_sqs_does_not_take_is_still_held(
-    alone: Alone, between: Proxy, ordered: bool
+    alone: Alone, feeding: Source, between: Proxy, ordered: bool
 ) -> None:
-    body = alone.send("a")
-    _, delivery = alone.source.take()
+    body = alone.send("a").body
+    _, delivery = feeding.take()
     between.faults["SendMessageBatch"] = fail(503, "ServiceUnavailable")
 
     if ordered:
@@ -535,17 +516,19 @@ def test_alone_one_whose_new_message_sqs_does_not_take_is_still_held(
         alone.do(ContinueDelivery(delivery.receipt, body))
 
     between.faults.clear()
-    assert alone.source.open == 1
+    assert feeding.open == 1
     assert alone.do(ContinueDelivery(delivery.receipt, body)).gone
 
 
-def test_alone_what_was_lost_is_forgotten_when_sqs_cannot_hide_it_any_more(alone: Alone) -> None:
+def test_alone_what_was_lost_is_forgotten_when_sqs_cannot_hide_it_any_more(
+    alone: Alone, feeding: Source
+) -> None:
     alone.send("a")
-    _, lost = alone.source.take()
+    _, lost = feeding.take()
     assert alone.do(SaveCheckpoint(lost.receipt, 1)).held
 
     alone.clock.advance(12 * 3600)
-    alone.source.take()
+    feeding.take()
 
     assert not alone.do(SaveCheckpoint(lost.receipt, 1)).held
     assert alone.do(AckDelivery(lost.receipt)) == STALE

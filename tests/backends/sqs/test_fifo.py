@@ -12,15 +12,15 @@ from tests.aws.faults import change, drop_after, refuse_some
 from tests.aws.places import Place, TurnedClock
 from tests.aws.proxy import Proxy
 from tests.aws.servers import Server
+from tests.backends.sqs.alone import Alone
 from tests.contract.house import FAILURE, LEASE_S, House, InAws, answer_of
-from twolane.backends.sqs import Address, SqsQueue, StatelessSqsQueue
+from twolane.backends.sqs import Address, SqsQueue
 from twolane.backends.sqs.parcels import word
 from twolane.backends.sqs.wires import Wires
 from twolane.contracts.queue import (
     AckDelivery,
     DeadLetterDelivery,
     Outgoing,
-    Receive,
     Redrive,
     ReleaseDelivery,
     RetryDelivery,
@@ -29,7 +29,6 @@ from twolane.contracts.queue import (
     WaitDelivery,
 )
 from twolane.values.errors import SendRefused, SendUnknown
-from twolane.values.message import Message, MessagePolicy, encode
 from twolane.values.outcome import Reason
 from twolane.values.record import State
 
@@ -234,25 +233,20 @@ def test_our_deaths_hide_nothing_that_sqs_has_moved_away(house: House) -> None:
 def test_the_order_is_kept_without_a_state_store_and_waiting_uses_up_no_attempt(
     fifo: Place, clock: TurnedClock
 ) -> None:
-    queue: StatelessSqsQueue = fifo.stateless(clock)
-
-    def outgoing(message_id: str, **fields: Any) -> Outgoing:
-        body = encode(Message(message_id, "t", "default", {}, 1.0, MessagePolicy(5, 300, 3600)))
-        return Outgoing(message_id, "default", "t", body, "d", clock.now(), group="a", **fields)
-
-    queue.flush([Send((outgoing(f"m{number}"),)) for number in range(8)])
+    alone = Alone(fifo, clock)
+    alone.queue.flush([Send((alone.outgoing(f"m{number}", group="a"),)) for number in range(8)])
     with pytest.raises(SendRefused, match="is FIFO"):
-        answer_of(queue, Send((outgoing("late", delay_s=1),)))
+        alone.send("late", group="a", delay_s=1)
 
     came: list[tuple[str, int]] = []
-    while held := answer_of(queue, Receive("w", ("default",), None, limit=10, lease_s=LEASE_S)):
+    while held := alone.receive():
         [delivery] = held
         came.append((delivery.id, delivery.attempt))
         if delivery.id == "m3" and delivery.attempt == 1:
-            answer_of(queue, RetryDelivery(delivery.receipt, 5, FAILURE))
+            alone.do(RetryDelivery(delivery.receipt, 5, FAILURE))
             clock.advance(5)
         else:
-            answer_of(queue, AckDelivery(delivery.receipt))
+            alone.do(AckDelivery(delivery.receipt))
 
     assert came == [
         ("m0", 1),
@@ -262,7 +256,7 @@ def test_the_order_is_kept_without_a_state_store_and_waiting_uses_up_no_attempt(
         ("m3", 2),
         *((f"m{n}", 1) for n in range(4, 8)),
     ]
-    queue.close()
+    alone.queue.close()
     fifo.close()
 
 

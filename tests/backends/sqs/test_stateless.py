@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.aws.places import Place, TurnedClock
-from tests.contract.house import FAILURE, LEASE_S, answer_of
-from twolane.backends.sqs import NoRecords, StatelessSqsQueue
+from tests.backends.sqs.alone import Alone
+from tests.contract.house import FAILURE, LEASE_S
 from twolane.contracts.outbox import Act, OweNotice, RegisterTargets, SaveTarget
 from twolane.contracts.queue import (
     AckDelivery,
     DeadLetterDelivery,
-    Delivery,
-    Entry,
     Extend,
     Holding,
-    Outgoing,
-    Receive,
     Redrive,
     ReleaseDelivery,
     RetryDelivery,
@@ -34,45 +27,9 @@ from twolane.contracts.watch import LeadWatch, ObserveConditions, Probe
 from twolane.values.condition import WatchState
 from twolane.values.errors import QueueError, SendRefused
 from twolane.values.letters import Action
-from twolane.values.message import Message, MessagePolicy, encode
 from twolane.values.outcome import Reason
 from twolane.values.record import State
 from twolane.values.telling import TargetState
-
-
-class Alone:
-    def __init__(self, place: Place, clock: TurnedClock) -> None:
-        self.place = place
-        self.clock = clock
-        self.queue: StatelessSqsQueue = place.stateless(clock)
-        self.records = NoRecords(place.address, self.queue.here, clock, service=place.sqs)
-
-    def do(self, entry: Entry[Any]) -> Any:
-        return answer_of(self.queue, entry)
-
-    def outgoing(self, message_id: str = "m1", *, max_attempts: int = 5, **fields: Any) -> Outgoing:
-        policy = MessagePolicy(max_attempts, 300, 3600)
-        body = encode(Message(message_id, "app:work", "default", {}, 1.0, policy))
-        return replace(Outgoing(message_id, "default", "app:work", body, "d", self.clock.now()), **fields)
-
-    def send(self, **fields: Any) -> str:
-        [sent] = self.do(Send((self.outgoing(**fields),)))
-        return sent.id
-
-    def receive(self) -> tuple[Delivery, ...]:
-        answer: tuple[Delivery, ...] = self.do(Receive("w", ("default",), None, limit=10, lease_s=LEASE_S))
-        return answer
-
-    def take(self) -> Delivery:
-        [delivery] = self.receive()
-        return delivery
-
-
-@pytest.fixture
-def alone(place: Place, clock: TurnedClock) -> Iterator[Alone]:
-    made = Alone(place, clock)
-    yield made
-    made.queue.close()
 
 
 def test_what_is_sent_is_received_with_its_task_and_acked_for_good(alone: Alone) -> None:
@@ -135,8 +92,7 @@ def test_a_lease_is_extended(alone: Alone) -> None:
 def test_a_dead_letter_lies_in_the_dead_letter_queue_with_its_death_and_an_alert_is_owed(
     alone: Alone,
 ) -> None:
-    message = alone.outgoing()
-    alone.do(Send((message,)))
+    message = alone.send()
     delivery = alone.take()
 
     died = alone.do(DeadLetterDelivery(delivery.receipt, Reason.GAVE_UP, FAILURE, public="no"))
@@ -174,7 +130,7 @@ def test_what_needs_a_state_store_is_refused_at_the_send(
     alone: Alone, fields: dict[str, Any], what: str
 ) -> None:
     with pytest.raises(SendRefused, match=rf"{what}.*TWOLANE_STATE=none"):
-        alone.do(Send((alone.outgoing(**fields),)))
+        alone.send(**fields)
 
     assert alone.receive() == ()
 
@@ -220,9 +176,9 @@ def test_what_a_task_sent_goes_before_its_ack(alone: Alone) -> None:
 
 def test_the_statistics_are_what_sqs_counts(alone: Alone) -> None:
     alone.send()
-    alone.send(message_id="m2")
-    alone.send(message_id="m3", delay_s=60)
-    alone.do(Receive("w", ("default",), None, limit=1, lease_s=LEASE_S))
+    alone.send("m2")
+    alone.send("m3", delay_s=60)
+    alone.receive(limit=1)
 
     counts = alone.records.stats().queues["default"].counts
 

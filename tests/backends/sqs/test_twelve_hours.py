@@ -10,18 +10,15 @@ from tests.aws.faults import TwelveHours
 from tests.aws.places import Place, TurnedClock, service
 from tests.aws.proxy import Proxy
 from tests.aws.servers import Server
-from tests.contract.house import FAILURE, House, InAws, answer_of
-from twolane.backends.sqs import StatelessSqsQueue
+from tests.backends.sqs.alone import Alone
+from tests.contract.house import FAILURE, House, InAws
 from twolane.backends.sqs.hiding import MAX_HIDDEN_S
 from twolane.backends.sqs.wires import Wires
 from twolane.contracts.queue import (
     AckDelivery,
     Delivery,
     Extend,
-    Outgoing,
-    Receive,
     RetryDelivery,
-    Send,
     Settled,
 )
 from twolane.values.record import State
@@ -113,38 +110,35 @@ def test_a_delay_of_more_than_twelve_hours_takes_one_receive_in_twelve_hours(
 
 
 @pytest.fixture
-def queue(turned_aws: Server, between: Proxy, clock: TurnedClock) -> Iterator[StatelessSqsQueue]:
-    """A queue without a state store, by the rule."""
-    place = Place(turned_aws, through=between.server, queues=("default",))
-    made = place.stateless(clock)
+def place(turned_aws: Server, between: Proxy) -> Iterator[Place]:
+    """A queue by the rule."""
+    made = Place(turned_aws, through=between.server, queues=("default",))
     yield made
-    made.close()
     between.faults.clear()
-    place.close()
+    made.close()
 
 
 def test_without_a_state_store_a_pause_is_what_is_left_and_says_so(
-    queue: StatelessSqsQueue, rule: TwelveHours, clock: TurnedClock
+    alone: Alone, rule: TwelveHours, clock: TurnedClock
 ) -> None:
-    answer_of(queue, Send((Outgoing("m", "default", "t", "{}", "d", clock.now()),)))
-    take = Receive("w", ("default",), None, limit=1, lease_s=6 * HOUR_S)
-    [delivery] = answer_of(queue, take)
+    alone.send()
+    [delivery] = alone.receive(lease_s=6 * HOUR_S)
     clock.advance(5 * HOUR_S)
-    assert answer_of(queue, Extend((delivery.receipt,), 6 * HOUR_S))[0].held
+    assert alone.do(Extend((delivery.receipt,), 6 * HOUR_S))[0].held
     clock.advance(5 * HOUR_S)
-    assert answer_of(queue, Extend((delivery.receipt,), 3 * HOUR_S))[0].held
+    assert alone.do(Extend((delivery.receipt,), 3 * HOUR_S))[0].held
     clock.advance(HOUR_S)
-    assert not answer_of(queue, Extend((delivery.receipt,), 3 * HOUR_S))[0].held
+    assert not alone.do(Extend((delivery.receipt,), 3 * HOUR_S))[0].held
 
-    settled = answer_of(queue, RetryDelivery(delivery.receipt, 3 * HOUR_S, FAILURE))
+    settled = alone.do(RetryDelivery(delivery.receipt, 3 * HOUR_S, FAILURE))
 
     assert settled.held
     assert settled.after_s is not None
     assert 0.9 * HOUR_S < settled.after_s < HOUR_S
     assert rule.refused == []
-    assert answer_of(queue, take) == ()
+    assert alone.receive(lease_s=6 * HOUR_S) == ()
     clock.advance(HOUR_S)
-    assert len(answer_of(queue, take)) == 1
+    assert len(alone.receive(lease_s=6 * HOUR_S)) == 1
 
 
 def test_a_time_that_sqs_refuses_is_told_from_a_copy_that_is_gone(
