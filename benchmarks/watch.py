@@ -10,7 +10,7 @@ from benchmarks.measure import Report, Scale, at_most, scratch
 from twolane.backends.sqlite import SqliteQueue, SqliteRecords
 from twolane.backends.sqlite import connection as opening
 from twolane.backends.sqlite.place import place_of
-from twolane.contracts.queue import Reap
+from twolane.contracts.upkeep import Reap
 from twolane.engine.batcher import Batcher
 from twolane.engine.ids import new_id
 from twolane.engine.limits import Limits

@@ -16,7 +16,8 @@ from itertools import count
 from typing import Any, Protocol
 
 from twolane.backends.memory import MemoryBlobs, MemoryQueue
-from twolane.contracts.queue import Delivery, Outgoing, Reap, Receive
+from twolane.contracts.queue import Delivery, Outgoing, Receive
+from twolane.contracts.upkeep import Reap
 from twolane.engine.decide import decide
 from twolane.engine.hold import Hold
 from twolane.engine.ids import RANDOM_BYTES, make_id

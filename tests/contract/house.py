@@ -14,19 +14,10 @@ from twolane.backends.sqlite import SqliteQueue, SqliteRecords
 from twolane.backends.sqs import SqsQueue
 from twolane.backends.sqs.queue import KEEP_S
 from twolane.contracts.outbox import RegisterTargets, SaveTarget
-from twolane.contracts.queue import (
-    Delivery,
-    Entry,
-    Outgoing,
-    Prune,
-    Queue,
-    Receive,
-    Register,
-    Send,
-    Unregister,
-)
+from twolane.contracts.queue import Delivery, Entry, Outgoing, Queue, Receive, Send
 from twolane.contracts.records import Records
 from twolane.contracts.state import Change
+from twolane.contracts.upkeep import Prune, Register, Unregister
 from twolane.values.outcome import Failure
 from twolane.values.record import Record, State, Stats, WorkerInfo
 from twolane.values.telling import TargetRow, TargetState

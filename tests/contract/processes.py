@@ -12,6 +12,7 @@ import os, signal, sys
 from tests.clock import FakeClock
 from twolane.backends.sqlite import SqliteQueue
 from twolane.contracts.queue import *
+from twolane.contracts.upkeep import *
 from twolane.values.record import WorkerInfo
 
 clock = FakeClock()

@@ -9,13 +9,12 @@ from twolane.contracts.queue import (
     AckDelivery,
     CancelDelivery,
     DeadLetterDelivery,
-    Prune,
-    Reap,
     ReleaseDelivery,
     RetryDelivery,
     Send,
     WaitDelivery,
 )
+from twolane.contracts.upkeep import Prune, Reap
 from twolane.values.errors import SendRefused
 from twolane.values.outcome import Reason
 from twolane.values.record import DAY_S, SUMS_KEPT_DAYS, DailySum

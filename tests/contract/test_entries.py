@@ -16,9 +16,6 @@ from twolane.contracts.queue import (
     Discard,
     Extend,
     Holding,
-    Prune,
-    Reap,
-    Reaped,
     Redrive,
     ReleaseDelivery,
     RetryDelivery,
@@ -28,6 +25,7 @@ from twolane.contracts.queue import (
     Settled,
     WaitDelivery,
 )
+from twolane.contracts.upkeep import Prune, Reap, Reaped
 from twolane.values.errors import SendRefused, TwolaneError
 from twolane.values.letters import Matching
 from twolane.values.outcome import Reason

@@ -8,7 +8,8 @@ import pytest
 
 from tests.contract.house import FAILURE, House, InSqlite
 from tests.contract.processes import lines_of, start
-from twolane.contracts.queue import DeadLetterDelivery, Reap
+from twolane.contracts.queue import DeadLetterDelivery
+from twolane.contracts.upkeep import Reap
 from twolane.values.outcome import Reason
 from twolane.values.record import State
 

@@ -14,8 +14,6 @@ from twolane.contracts.queue import (
     Entry,
     Extend,
     Holding,
-    Reap,
-    Reaped,
     Redrive,
     ReleaseDelivery,
     RetryDelivery,
@@ -24,6 +22,7 @@ from twolane.contracts.queue import (
     Settled,
     WaitDelivery,
 )
+from twolane.contracts.upkeep import Reap, Reaped
 from twolane.values.errors import SendRefused
 from twolane.values.outcome import Reason
 from twolane.values.policy import MAX_PAUSE_S

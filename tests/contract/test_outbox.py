@@ -6,7 +6,8 @@ import pytest
 
 from tests.contract.house import FAILURE, House
 from twolane.contracts.outbox import Act, OweNotice, RegisterTargets, SaveTarget
-from twolane.contracts.queue import DeadLetterDelivery, Discard, Prune, Reap, Redrive
+from twolane.contracts.queue import DeadLetterDelivery, Discard, Redrive
+from twolane.contracts.upkeep import Prune, Reap
 from twolane.values.errors import SendRefused
 from twolane.values.fingerprint import fingerprint
 from twolane.values.letters import Action, Matching

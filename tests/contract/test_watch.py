@@ -6,14 +6,8 @@ import pytest
 
 from tests.contract.house import FAILURE, House
 from twolane.contracts.outbox import OweNotice, RegisterTargets, SaveTarget
-from twolane.contracts.queue import (
-    AckDelivery,
-    DeadLetterDelivery,
-    Prune,
-    Reap,
-    Redrive,
-    RetryDelivery,
-)
+from twolane.contracts.queue import AckDelivery, DeadLetterDelivery, Redrive, RetryDelivery
+from twolane.contracts.upkeep import Prune, Reap
 from twolane.contracts.watch import LeadWatch, ObserveConditions, Probe
 from twolane.values.condition import Kind, Phase, Standing, WatchState
 from twolane.values.outcome import Reason

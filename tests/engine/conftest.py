@@ -11,7 +11,8 @@ import pytest
 from tests.engine.working import Working, working
 from twolane import Tasks
 from twolane.backends.memory import MemoryBlobs, MemoryQueue
-from twolane.contracts.queue import Reap, Receive
+from twolane.contracts.queue import Receive
+from twolane.contracts.upkeep import Reap
 from twolane.engine.batcher import Batcher
 from twolane.engine.hold import Hold
 from twolane.engine.run import Ran, Surroundings, run

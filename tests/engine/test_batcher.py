@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from twolane.backends.memory import MemoryQueue
-from twolane.contracts.queue import CancelMessage, Entry, Outgoing, Prune, Reap, Reaped, Receive, Send, Sent
+from twolane.contracts.queue import CancelMessage, Entry, Outgoing, Receive, Send, Sent
+from twolane.contracts.upkeep import Prune, Reap, Reaped
 from twolane.engine import batcher as module
 from twolane.engine.batcher import Batcher, Pending
 from twolane.testing import VirtualClock

@@ -11,7 +11,8 @@ import pytest
 
 from twolane import BlobError, Tasks
 from twolane.backends.memory import MemoryBlobs, MemoryQueue
-from twolane.contracts.queue import AckDelivery, DeadLetterDelivery, Discard, Prune
+from twolane.contracts.queue import AckDelivery, DeadLetterDelivery, Discard
+from twolane.contracts.upkeep import Prune
 from twolane.engine import upkeep as module
 from twolane.engine.batcher import Batcher
 from twolane.engine.hold import Hold

@@ -14,7 +14,8 @@ from tests.engine.working import OFTEN_S, Working, working
 from twolane import TaskContext, Tasks
 from twolane.backends.memory import MemoryBlobs
 from twolane.backends.sqlite import SqliteQueue, SqliteRecords
-from twolane.contracts.queue import Delivery, Reap, Receive, Register, SaveCheckpoint
+from twolane.contracts.queue import Delivery, Receive, SaveCheckpoint
+from twolane.contracts.upkeep import Reap, Register
 from twolane.engine import worker as module
 from twolane.engine.batcher import Batcher
 from twolane.engine.sender import Sender

@@ -11,7 +11,8 @@ import pytest
 from pydantic import AfterValidator
 
 from twolane import Lanes, Tasks, given
-from twolane.contracts.queue import Delivery, Reap
+from twolane.contracts.queue import Delivery
+from twolane.contracts.upkeep import Reap
 from twolane.engine.hold import Hold
 from twolane.testing import VirtualClock
 from twolane.values.record import State

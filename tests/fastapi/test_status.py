@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from tests.fastapi.watched import Watched
 from twolane import DefinitionError, Record, Tasks
 from twolane.contracts import queue as q
+from twolane.contracts import upkeep as u
 from twolane.fastapi.status import NOT_FOUND, UNREADABLE, TaskStatus
 
 NOBODYS = "0192b5a0-0000-7000-8000-000000000000"
@@ -261,7 +262,7 @@ class TestTheQueueIsNotThere:
     def test_a_record_that_was_pruned(self, watched: Watched) -> None:
         message_id = watched.done()
         assert watched.get(message_id).status_code == 200
-        assert watched.do(q.Prune(keep_s=-1.0)) == 1
+        assert watched.do(u.Prune(keep_s=-1.0)) == 1
         assert watched.get(message_id).json() == {"detail": NOT_FOUND}
         assert watched.tasks.record(message_id) is None
 

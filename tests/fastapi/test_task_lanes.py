@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
 
 from twolane import ArgumentsRefused, Blob, BlobTooLarge, GiveUp, Lanes, TaskContext, Tasks, UsageError, given
-from twolane.contracts.queue import Reap
+from twolane.contracts.upkeep import Reap
 from twolane.engine import outbox as outbox_module
 from twolane.engine.ids import new_id
 from twolane.testing import Inbox, open_inbox

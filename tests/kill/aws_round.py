@@ -22,7 +22,7 @@ from tests.kill.forks import Forked, Forks
 from tests.kill.ledger import duplicates, lines, progress
 from twolane.backends.sqs.rows import Row, from_text
 from twolane.backends.sqs.sweeping import HIDDEN_S
-from twolane.contracts.queue import Reap
+from twolane.contracts.upkeep import Reap
 from twolane.values.outcome import Reason
 from twolane.values.record import State
 from twolane.wiring.clock import SystemClock

@@ -15,15 +15,8 @@ from tests.aws.servers import Server
 from tests.contract.house import FAILURE, LEASE_S, House, InAws
 from tests.kill.forks import Forks
 from twolane.backends.sqs import SqsQueue
-from twolane.contracts.queue import (
-    AckDelivery,
-    Checkpoint,
-    DeadLetterDelivery,
-    Discard,
-    Reap,
-    Redrive,
-    Send,
-)
+from twolane.contracts.queue import AckDelivery, Checkpoint, DeadLetterDelivery, Discard, Redrive, Send
+from twolane.contracts.upkeep import Reap
 from twolane.values.outcome import Reason
 from twolane.values.record import State
 

@@ -12,6 +12,7 @@ import pytest
 from tests.backends.sqlite.house import FAILURE, House
 from twolane.backends.sqlite import connection as opening
 from twolane.contracts import queue as q
+from twolane.contracts import upkeep as u
 from twolane.contracts.outbox import Act, OweNotice, RegisterTargets, SaveTarget
 from twolane.contracts.watch import LeadWatch, ObserveConditions, Probe
 from twolane.values.condition import Phase, Standing
@@ -30,7 +31,7 @@ def statements(house: House, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Collects every statement that any connection runs."""
     seen: set[str] = set()
     first = House(house.path)
-    first.do(q.Reap())  # the tables are made before anybody listens
+    first.do(u.Reap())  # the tables are made before anybody listens
     first.close()
     configure = opening._configure
 
@@ -76,7 +77,7 @@ def run_everything(house: House) -> None:
     house.register("w2")
     house.receive(worker="w2")
     house.clock.advance(1000)
-    house.do(q.Reap())
+    house.do(u.Reap())
     [letter, *_] = house.records.list_dead()
     now = house.clock.now()
     which = Matching("app:work", Reason.GAVE_UP, "flight", "kind", now - 1, now)
@@ -103,8 +104,8 @@ def run_everything(house: House) -> None:
     house.records.snapshot()
     house.records.watch_state()
     house.queue.next_visible_at(("default",), house.clock.now())
-    house._workers["w2"].flush([q.Unregister("w2")])
-    house.do(q.Prune(keep_s=10.0))
+    house._workers["w2"].flush([u.Unregister("w2")])
+    house.do(u.Prune(keep_s=10.0))
 
 
 def test_no_statement_scans_messages(house: House, statements: set[str]) -> None:

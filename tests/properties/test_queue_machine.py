@@ -29,8 +29,6 @@ from twolane.contracts.queue import (
     Entry,
     Extend,
     Outgoing,
-    Prune,
-    Reap,
     Receive,
     Redrive,
     ReleaseDelivery,
@@ -39,6 +37,7 @@ from twolane.contracts.queue import (
     Send,
     WaitDelivery,
 )
+from twolane.contracts.upkeep import Prune, Reap
 from twolane.values.letters import Action
 from twolane.values.outcome import Reason
 from twolane.values.record import DeadLetter, State

@@ -25,7 +25,7 @@ from twolane.aws_lambda.events import Record, read_event
 from twolane.aws_lambda.life import Life
 from twolane.aws_lambda.logs import JsonLines, write_json
 from twolane.aws_lambda.time_left import TimeLeft
-from twolane.contracts.queue import Register, Unregister
+from twolane.contracts.upkeep import Register, Unregister
 from twolane.engine.opening_checks import say_cut_short
 from twolane.engine.runtime import Runtime
 from twolane.engine.threads import Threads

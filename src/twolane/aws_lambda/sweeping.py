@@ -19,8 +19,8 @@ from typing import Any, Protocol, cast
 
 from twolane.aws_lambda.life import Life
 from twolane.aws_lambda.metrics import line_of
-from twolane.contracts.queue import Prune, Reap
 from twolane.contracts.sweeping import SweepQueues, SweptQueue
+from twolane.contracts.upkeep import Prune, Reap
 from twolane.engine.runtime import Runtime
 from twolane.values.errors import SettingsError
 from twolane.wiring.target import load, opened

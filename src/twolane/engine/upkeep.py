@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from twolane.contracts.blobs import Blobs
 from twolane.contracts.clock import Clock
-from twolane.contracts.queue import Prune
 from twolane.contracts.records import Records
+from twolane.contracts.upkeep import Prune
 from twolane.engine.batcher import Batcher
 from twolane.engine.hand import aside
 from twolane.engine.limits import Limits

@@ -16,16 +16,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from twolane.contracts.queue import (
-    Delivery,
-    Queue,
-    Reap,
-    Reaped,
-    Receive,
-    Register,
-    ReleaseDelivery,
-    Unregister,
-)
+from twolane.contracts.queue import Delivery, Queue, Receive, ReleaseDelivery
+from twolane.contracts.upkeep import Reap, Reaped, Register, Unregister
 from twolane.engine.batcher import Pending
 from twolane.engine.delivering import Delivered, begin_to_deliver
 from twolane.engine.hand import aside

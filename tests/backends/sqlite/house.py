@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 from tests.clock import FakeClock
 from twolane.backends.sqlite import SqliteQueue, SqliteRecords
-from twolane.contracts.queue import Delivery, Entry, Outgoing, Reap, Reaped, Receive, Register, Send
+from twolane.contracts.queue import Delivery, Entry, Outgoing, Receive, Send
+from twolane.contracts.upkeep import Reap, Reaped, Register
 from twolane.values.outcome import Failure
 from twolane.values.record import Record, WorkerInfo
 

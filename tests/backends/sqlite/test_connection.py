@@ -13,7 +13,8 @@ import pytest
 from tests.backends.sqlite.house import SRC, House, python
 from tests.clock import FakeClock
 from twolane.backends.sqlite import SqliteQueue, SqliteRecords, schema
-from twolane.contracts.queue import Outgoing, Reap, Send
+from twolane.contracts.queue import Outgoing, Send
+from twolane.contracts.upkeep import Reap
 from twolane.values.errors import QueueDamaged, QueueError, QueueMissing, QueueTooNew, SendRefused
 
 EXPECTED = {

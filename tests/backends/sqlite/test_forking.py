@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.backends.sqlite.house import House, python
-from twolane.contracts.queue import Reap
+from twolane.contracts.upkeep import Reap
 
 FORK = """
 import os, sys
 from pathlib import Path
 from tests.backends.sqlite.house import House
-from twolane.contracts.queue import Reap, Send
+from twolane.contracts.queue import Send
+from twolane.contracts.upkeep import Reap
 from twolane.values.errors import QueueError
 
 house = House(Path(sys.argv[1]))

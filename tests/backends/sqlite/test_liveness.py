@@ -6,7 +6,8 @@ import pytest
 
 from tests.backends.sqlite.house import LEASE_S, House
 from twolane.backends.sqlite.liveness import workers_folder
-from twolane.contracts.queue import Extend, Reap, Reaped, Register, SaveCheckpoint, Unregister
+from twolane.contracts.queue import Extend, SaveCheckpoint
+from twolane.contracts.upkeep import Reap, Reaped, Register, Unregister
 from twolane.values.errors import QueueError
 from twolane.values.outcome import Reason
 from twolane.values.record import State

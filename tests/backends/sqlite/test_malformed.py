@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.backends.sqlite.house import House
-from twolane.contracts.queue import Reap
+from twolane.contracts.upkeep import Reap
 from twolane.values.outcome import Reason
 from twolane.values.record import State
 

@@ -15,16 +15,8 @@ import pytest
 
 from tests.backends.sqlite.house import ROOT, SRC, House
 from twolane.backends.sqlite import sums
-from twolane.contracts.queue import (
-    AckDelivery,
-    Entry,
-    Reap,
-    Receive,
-    Register,
-    ReleaseDelivery,
-    Send,
-    Settled,
-)
+from twolane.contracts.queue import AckDelivery, Entry, Receive, ReleaseDelivery, Send, Settled
+from twolane.contracts.upkeep import Reap, Register
 from twolane.values.errors import QueueError, SendRefused
 from twolane.values.record import State, WorkerInfo
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.backends.sqlite.house import FAILURE, House
 from twolane.backends.sqlite import schema
-from twolane.contracts.queue import AckDelivery, DeadLetterDelivery, Discard, Prune
+from twolane.contracts.queue import AckDelivery, DeadLetterDelivery, Discard
+from twolane.contracts.upkeep import Prune
 from twolane.values.errors import QueueError, SendRefused
 from twolane.values.outcome import Reason
 from twolane.values.record import State

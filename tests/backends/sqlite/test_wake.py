@@ -11,7 +11,8 @@ import pytest
 
 from tests.backends.sqlite.house import FAILURE, House, python
 from twolane.backends.sqlite import wake
-from twolane.contracts.queue import Reap, ReleaseDelivery, RetryDelivery
+from twolane.contracts.queue import ReleaseDelivery, RetryDelivery
+from twolane.contracts.upkeep import Reap
 
 
 def heard_by(house: House) -> tuple[threading.Event, object]:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.backends.sqlite.house import House
 from twolane.backends.sqlite import wal
-from twolane.contracts.queue import Reap
+from twolane.contracts.upkeep import Reap
 
 PAGE_BYTES = 4096
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.backends.sqlite.house import House, python
 from twolane.backends.sqlite.write_lock import WriteLock
-from twolane.contracts.queue import Reap
+from twolane.contracts.upkeep import Reap
 
 
 def test_it_excludes_other_holders_in_the_same_process_too(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from twolane.contracts.queue import (
     AckDelivery,
     DeadLetterDelivery,
     Extend,
-    Reap,
     Receive,
     Redrive,
     RetryDelivery,
@@ -23,6 +22,7 @@ from twolane.contracts.queue import (
     Sent,
     Settled,
 )
+from twolane.contracts.upkeep import Reap
 from twolane.values.errors import QueueError, SendRefused, SendUnknown
 from twolane.values.outcome import Reason
 from twolane.values.record import State

@@ -15,8 +15,8 @@ from twolane.backends.sqs.here import StateHere
 from twolane.backends.sqs.outbox import BATCH, LATE_S, Outbox
 from twolane.backends.sqs.targets import Targets
 from twolane.contracts.outbox import OweNotice, RegisterTargets, SaveTarget
-from twolane.contracts.queue import Prune
 from twolane.contracts.state import Change, Conflict, Item, Shelved, StateStore
+from twolane.contracts.upkeep import Prune
 from twolane.values.errors import QueueError
 from twolane.values.telling import Owed, TargetState
 

@@ -16,7 +16,8 @@ from tests.contract.house import answer_of
 from tests.worker_process.processes import until
 from twolane.backends.sqs import SqsQueue
 from twolane.backends.sqs.wires import Wires
-from twolane.contracts.queue import AckDelivery, Delivery, Outgoing, Receive, Register, Send, Unregister
+from twolane.contracts.queue import AckDelivery, Delivery, Outgoing, Receive, Send
+from twolane.contracts.upkeep import Register, Unregister
 from twolane.values.errors import QueueError
 from twolane.values.record import WorkerInfo
 from twolane.wiring.clock import SystemClock

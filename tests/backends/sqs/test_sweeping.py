@@ -14,7 +14,8 @@ from tests.aws.servers import Server
 from tests.contract.house import FAILURE, LEASE_S, House, InAws
 from twolane.backends.sqs import SqsQueue
 from twolane.backends.sqs.queue import SWEEP_S
-from twolane.contracts.queue import AckDelivery, DeadLetterDelivery, Reap, Redrive
+from twolane.contracts.queue import AckDelivery, DeadLetterDelivery, Redrive
+from twolane.contracts.upkeep import Reap
 from twolane.values.errors import QueueError
 from twolane.values.outcome import Reason
 from twolane.values.record import State

@@ -17,6 +17,7 @@ from twolane.backends.memory.records import Row, as_json, pending_twin
 from twolane.backends.memory.watching import MemoryWatch
 from twolane.contracts import outbox as o
 from twolane.contracts import queue as q
+from twolane.contracts import upkeep as u
 from twolane.contracts.clock import Clock
 from twolane.values.body import check_body
 from twolane.values.errors import SendRefused
@@ -58,14 +59,14 @@ class MemoryQueue(MemoryWatch):
             q.SaveCheckpoint: self._save_checkpoint,
             **dict.fromkeys(_SETTLING, self._settle),
             **dict.fromkeys(_BY_ID, self._turn),
-            q.Register: self._register,
-            q.Unregister: self._unregister,
-            q.Reap: self._reap,
+            u.Register: self._register,
+            u.Unregister: self._unregister,
+            u.Reap: self._reap,
             o.OweNotice: self._owe_notice,
             o.RegisterTargets: self._register_targets,
             o.SaveTarget: self._save_target,
             o.Act: self._act,
-            q.Prune: self._prune,
+            u.Prune: self._prune,
             **self._watch_verbs(),
         }
 
@@ -312,10 +313,10 @@ class MemoryQueue(MemoryWatch):
 
     # Workers
 
-    def _register(self, entry: q.Register) -> None:
+    def _register(self, entry: u.Register) -> None:
         self._workers[entry.worker.id] = entry.worker
 
-    def _unregister(self, entry: q.Unregister) -> None:
+    def _unregister(self, entry: u.Unregister) -> None:
         self._workers.pop(entry.worker, None)
         for row in self._running_on(entry.worker):
             self._back(row)
@@ -323,7 +324,7 @@ class MemoryQueue(MemoryWatch):
     def _running_on(self, worker: str) -> list[Row]:
         return [row for row in self._rows.values() if row.receipt is not None and row.record.worker == worker]
 
-    def _reap(self, _: q.Reap) -> q.Reaped:
+    def _reap(self, _: u.Reap) -> u.Reaped:
         now = self._now()
         dead = tuple(worker for worker in self._workers if worker in self._crashed)
         self._crashed.clear()
@@ -339,7 +340,7 @@ class MemoryQueue(MemoryWatch):
         buried = sum(row.record.state is State.DEAD for row in ended)
         ready = [row for row in self._rows.values() if row.suspect and row.record.state is State.WAITING]
         suspects = sum(row.record.visible_at <= now for row in ready)
-        return q.Reaped(dead, freed=len(ended) - buried, buried=buried, suspects=suspects)
+        return u.Reaped(dead, freed=len(ended) - buried, buried=buried, suspects=suspects)
 
     def _after_crash(self, row: Row) -> None:
         """Suspect from now on; charged only if it ran alone and got no further."""
@@ -378,7 +379,7 @@ class MemoryQueue(MemoryWatch):
         self._write_down(entry.action, done)
         return tuple(answers)
 
-    def _prune(self, entry: q.Prune) -> int:
+    def _prune(self, entry: u.Prune) -> int:
         until, told = self._now() - entry.keep_s, self._told_by_all()
         owed = {alert.row.record.id for alert in self._alerts if alert.row and alert.number > told}
         finished = [row.record for row in self._rows.values() if row.record.state in FINISHED]

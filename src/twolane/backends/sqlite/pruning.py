@@ -5,7 +5,7 @@ from __future__ import annotations
 from twolane.backends.sqlite import rates, sums
 from twolane.backends.sqlite.alerts import told_by_all
 from twolane.backends.sqlite.transaction import Transaction
-from twolane.contracts.queue import Prune
+from twolane.contracts.upkeep import Prune
 
 PRUNABLE = """
     SELECT seq FROM messages

@@ -48,6 +48,7 @@ from twolane.backends.sqlite.wake import Listener, Notifier
 from twolane.backends.sqlite.writer import Writer
 from twolane.contracts import outbox, watch
 from twolane.contracts import queue as contract
+from twolane.contracts import upkeep as u
 from twolane.contracts.clock import Clock
 from twolane.values.errors import QueueError, QueueMissing, SendRefused, TwolaneError
 
@@ -69,14 +70,14 @@ _ROOMS: dict[type[Any], Callable[[Transaction, Any], Any]] = {
     contract.CancelMessage: letters.cancel_message,
     contract.Redrive: letters.redrive,
     contract.Discard: letters.discard,
-    contract.Register: workers.register,
-    contract.Unregister: workers.unregister,
-    contract.Reap: reaping.reap,
+    u.Register: workers.register,
+    u.Unregister: workers.unregister,
+    u.Reap: reaping.reap,
     outbox.OweNotice: alerts.owe_notice,
     outbox.RegisterTargets: alerts.register_targets,
     outbox.SaveTarget: alerts.save_target,
     outbox.Act: actions.act,
-    contract.Prune: pruning.prune,
+    u.Prune: pruning.prune,
     watch.LeadWatch: watching.lead_watch,
     watch.ObserveConditions: watching.observe_conditions,
     watch.Probe: watching.probe,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.backends.sqlite.transitions import bury, give_back, note_attempt
 from twolane.backends.sqlite.workers import RUNNING_OF_WORKER
-from twolane.contracts.queue import Reap, Reaped
+from twolane.contracts.upkeep import Reap, Reaped
 from twolane.values.outcome import Failure, Reason
 from twolane.values.policy import MAX_CRASHES
 

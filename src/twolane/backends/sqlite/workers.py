@@ -10,7 +10,7 @@ from typing import Any
 from twolane.backends.sqlite.rows import from_json
 from twolane.backends.sqlite.transaction import Transaction
 from twolane.backends.sqlite.transitions import give_back
-from twolane.contracts.queue import Register, Unregister
+from twolane.contracts.upkeep import Register, Unregister
 from twolane.values.record import WorkerInfo
 
 

@@ -26,8 +26,8 @@ from twolane.backends.sqs.swaps import ROUNDS, Swap, swap
 from twolane.backends.sqs.targets import TARGETS, rows_of
 from twolane.contracts.clock import Clock
 from twolane.contracts.outbox import OweNotice
-from twolane.contracts.queue import Prune
 from twolane.contracts.state import Change, Conflict, Item, StateStore
+from twolane.contracts.upkeep import Prune
 from twolane.values.errors import QueueError
 from twolane.values.record import DeadLetter
 from twolane.values.telling import Notice, Owed, OwedAlert, Telling

@@ -46,6 +46,7 @@ from twolane.backends.sqs.workers import Workers
 from twolane.contracts import feeding as f
 from twolane.contracts import outbox as o
 from twolane.contracts import queue as q
+from twolane.contracts import upkeep as u
 from twolane.contracts import watch as w
 from twolane.contracts.blobs import ExpiringBlobs
 from twolane.contracts.clock import Clock
@@ -166,10 +167,10 @@ class SqsQueue:
         return {
             q.Receive: self._receive,
             f.PutBack: self._feeding.put_back,
-            q.Register: lambda entry: self._workers.register(entry.worker),
-            q.Unregister: self._unregister,
-            q.Reap: self._reap,
-            q.Prune: self._prune,
+            u.Register: lambda entry: self._workers.register(entry.worker),
+            u.Unregister: self._unregister,
+            u.Reap: self._reap,
+            u.Prune: self._prune,
             o.OweNotice: self._outbox.owe_notice,
             o.RegisterTargets: targets.register,
             o.SaveTarget: targets.save,
@@ -257,13 +258,13 @@ class SqsQueue:
         except QueueError as error:
             self._state_outage.failed(error)
 
-    def _unregister(self, entry: q.Unregister) -> None:
+    def _unregister(self, entry: u.Unregister) -> None:
         self._polling.finish()
         held = self._settling.known.held_by(entry.worker)
         self._settling.carry_out([q.ReleaseDelivery(str(receipt)) for receipt in held])
         self._workers.unregister(entry.worker)
 
-    def _reap(self, entry: q.Reap) -> q.Reaped:
+    def _reap(self, entry: u.Reap) -> u.Reaped:
         del entry
         try:
             self._workers.beat()
@@ -273,7 +274,7 @@ class SqsQueue:
             to_sweep = self._to_sweep()
         except QueueError as error:
             self._state_outage.failed(error)
-            return q.Reaped()
+            return u.Reaped()
         self._state_outage.worked()
         if to_sweep is None:
             return reaped
@@ -299,7 +300,7 @@ class SqsQueue:
         self._swept_all_at = self._swept_at
         return self._served
 
-    def _prune(self, entry: q.Prune) -> int:
+    def _prune(self, entry: u.Prune) -> int:
         """Alerts that were told, and counts that only a wrong clock can have left; what is finished expires by itself."""
         self._outbox.prune(entry)
         self._rates.forget_future()

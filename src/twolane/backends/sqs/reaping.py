@@ -12,7 +12,7 @@ from twolane.backends.sqs.settling import Settling
 from twolane.backends.sqs.turns import Turn, lease_ended
 from twolane.backends.sqs.wires import Wires
 from twolane.contracts.clock import Clock
-from twolane.contracts.queue import Reaped
+from twolane.contracts.upkeep import Reaped
 from twolane.values.record import State
 
 UNSENT_S = 30.0

@@ -34,6 +34,7 @@ from twolane.backends.sqs.wires import Wires
 from twolane.contracts import feeding as f
 from twolane.contracts import outbox as o
 from twolane.contracts import queue as q
+from twolane.contracts import upkeep as u
 from twolane.contracts import watch as w
 from twolane.contracts.clock import Clock
 from twolane.values.body import check_body
@@ -118,10 +119,10 @@ class StatelessSqsQueue:
             q.CancelMessage: lambda _: None,
             q.Redrive: self._unseen,
             q.Discard: self._unseen,
-            q.Register: lambda _: None,
-            q.Unregister: self._unregister,
-            q.Reap: lambda _: q.Reaped(),
-            q.Prune: self._prune,
+            u.Register: lambda _: None,
+            u.Unregister: self._unregister,
+            u.Reap: lambda _: u.Reaped(),
+            u.Prune: self._prune,
             o.OweNotice: self._outbox.owe_notice,
             o.RegisterTargets: targets.register,
             o.SaveTarget: targets.save,
@@ -364,7 +365,7 @@ class StatelessSqsQueue:
             f"message {message_id} is not known here: {_UNSEEN}. Look into the dead-letter queue"
         )
 
-    def _unregister(self, entry: q.Unregister) -> None:
+    def _unregister(self, entry: u.Unregister) -> None:
         self._polling.finish()
         for text in [text for text, held in self._held.items() if held.worker == entry.worker]:
             self._back(text, 0.0)
@@ -373,7 +374,7 @@ class StatelessSqsQueue:
         """Nothing of it can be done here, so nothing is written down."""
         return tuple([self._not_here(each.id) for each in entry.entries])
 
-    def _prune(self, entry: q.Prune) -> int:
+    def _prune(self, entry: u.Prune) -> int:
         self._outbox.prune(entry)
         return 0
 
