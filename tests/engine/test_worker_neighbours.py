@@ -13,7 +13,9 @@ from pydantic import AfterValidator
 from twolane import Lanes, Tasks, given
 from twolane.contracts.queue import Delivery
 from twolane.contracts.upkeep import Reap
+from twolane.engine.deadlines import Deadlines
 from twolane.engine.hold import Hold
+from twolane.engine.on_loop import LoopCall
 from twolane.testing import VirtualClock
 from twolane.values.record import State
 
@@ -68,6 +70,47 @@ def test_a_validator_that_raises_what_is_no_exception_fails_its_own_attempt(
             assert worker.record(bad).state is State.DEAD
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("error", [GeneratorExit(), asyncio.CancelledError(), SystemExit(3)], ids=repr)
+def test_a_function_that_raises_what_is_no_exception_fails_its_own_attempt(
+    tasks: Tasks, work: Any, error: BaseException
+) -> None:
+    @tasks.task(if_lost="alert", max_attempts=1)
+    async def one() -> None:
+        raise error
+
+    async def main() -> None:
+        async with work() as worker:
+            message_id = await worker.send(one)
+            await worker.steps.until("settled", 1)
+            (attempt,) = worker.records.attempts(message_id)
+            told = "RuntimeError" if isinstance(error, SystemExit) else type(error).__name__
+            assert attempt.failure.error_type == told
+            assert worker.record(message_id).state is State.DEAD
+
+    asyncio.run(main())
+
+
+def test_what_is_cancelled_before_its_first_step_is_told_all_the_same() -> None:
+    ran: list[str] = []
+    told: list[BaseException | None] = []
+
+    async def one() -> None:
+        ran.append("one")
+
+    async def main() -> None:
+        hold = Hold(Delivery("id", "default", "one", "", "receipt", 1, 0.0, 60.0))
+        call = LoopCall("one", hold, lambda result, error, stuck: told.append(error), Deadlines())
+        before = asyncio.all_tasks()
+        call.start(one, (), {}, 300.0)
+        (running,) = asyncio.all_tasks() - before
+        running.cancel()
+        await asyncio.wait([running])
+
+    asyncio.run(main())
+    assert not ran
+    assert [type(error) for error in told] == [asyncio.CancelledError]
 
 
 def test_what_a_validator_puts_in_the_context_stays_with_its_delivery(tasks: Tasks, work: Any) -> None:

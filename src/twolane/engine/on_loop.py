@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from twolane.engine.calling import FilledCall
@@ -46,12 +46,44 @@ class LoopCall:
         self._is_over = False
         self._loop = asyncio.get_running_loop()
 
-    def start(self, call: Coroutine[Any, Any, Any], timeout_s: float) -> None:
-        """Run a coroutine for at most so many seconds; in the loop."""
-        self._running = self._loop.create_task(call)
-        self._running.add_done_callback(self._ended)
+    def start(
+        self,
+        call: Callable[..., Coroutine[Any, Any, Any]],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        timeout_s: float,
+    ) -> None:
+        """Call a coroutine function that may take so many seconds; in the loop."""
+        self._running = self._loop.create_task(self._run(call, args, kwargs))
+        self._running.add_done_callback(self._is_done)
         self._hold.on_interrupt(self._interrupted)
         self._deadlines.set(self._hold, timeout_s)
+
+    async def _run(
+        self, call: Callable[..., Coroutine[Any, Any, Any]], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> None:
+        """Tells its end itself: a callback of the asyncio task would come a turn of the loop later."""
+        self._running.remove_done_callback(self._is_done)
+        result: Any = None
+        error: BaseException | None = None
+        try:
+            result = await call(*args, **kwargs)
+        except SystemExit as exit_:  # asyncio would let it end the whole process
+            error = RuntimeError(f"the task called sys.exit({exit_.code!r})")
+            error.__cause__ = exit_
+        except (KeyboardInterrupt, GeneratorExit):  # perhaps not the function's own
+            self._running.add_done_callback(self._is_done)
+            raise
+        except BaseException as its:  # noqa: BLE001  (passed on)
+            error = its
+        try:
+            self._ended(result, error)
+        finally:
+            del error  # its traceback knows this frame, and a cycle is the garbage collector's
+
+    def _is_done(self, running: asyncio.Task[None]) -> None:
+        """It was cancelled before its first step, or ended with what asyncio has to hear of."""
+        self._ended(None, asyncio.CancelledError() if running.cancelled() else running.exception())
 
     def _interrupted(self) -> None:
         self._loop.call_soon_threadsafe(self._end)
@@ -67,15 +99,14 @@ class LoopCall:
         self._running.cancel()
         self._loop.call_later(UNHEEDED_S, self._leave)
 
-    def _ended(self, running: asyncio.Task[Any]) -> None:
+    def _ended(self, result: Any, error: BaseException | None) -> None:
         if self._is_over:
-            report_late(self._name, self._hold.delivery.id, running)
+            report_late(self._name, self._hold.delivery.id, error)
             return
         self._is_over = True
         self._deadlines.clear(self._hold)
         self._hold.ended()
-        error = asyncio.CancelledError() if running.cancelled() else running.exception()
-        self._then(None if error is not None else running.result(), error, False)
+        self._then(result, error, False)
 
     def _leave(self) -> None:
         """Go on without it, if it has not ended."""

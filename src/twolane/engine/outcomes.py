@@ -100,10 +100,9 @@ def interrupted(task: Task[Any, Any, Any], hold: Hold, started_at: float, ended_
             return WasStopped()
 
 
-def report_late(task: str, message_id: str, ended: asyncio.Task[Any]) -> None:
+def report_late(task: str, message_id: str, error: BaseException | None) -> None:
     """What was given up has ended after all; nothing depends on how."""
-    error = None if ended.cancelled() else ended.exception()
-    if error is None or isinstance(error, Interrupted):
+    if error is None or isinstance(error, (Interrupted, asyncio.CancelledError)):
         log.warning("%s %s ended after its slot was given up", task, message_id)
     else:
         log.warning("%s %s failed after its slot was given up", task, message_id, exc_info=error)

@@ -14,7 +14,7 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
@@ -142,7 +142,7 @@ class _Run:
     def _read_and_call(self) -> Ran | None:
         """Call the function; or answer the outcome that makes a call pointless."""
         self._around.observer("read", self._hold.delivery)
-        read = _read(self._hold.delivery, self._around)
+        read = _read(self._hold.delivery, self._around.registry, self._started_at)
         if isinstance(read, Ran):
             return read
         self._task, self._message = read
@@ -151,7 +151,7 @@ class _Run:
             fetching = self._fetch(self._task, message, message.args_blob)
             self._hold.kept = asyncio.get_running_loop().create_task(fetching)
             return None
-        return self._load_and_call(self._task, message, message.args or {})
+        return self._load_and_call(self._task, message, message.args or {}, self._started_at)
 
     async def _fetch(self, task: Task[Any, Any, Any], message: Message, ref: BlobRef) -> None:
         """Arguments that were too large for the message, and the call with them."""
@@ -162,16 +162,16 @@ class _Run:
             pointless = _failed(error, task, self._around.clock.now())
         else:
             try:
-                pointless = self._load_and_call(task, message, values)
+                pointless = self._load_and_call(task, message, values, self._around.clock.now())
             except Exception as error:  # noqa: BLE001  (told)
                 pointless = self._defect(error)
         if pointless is not None:
             self._then(pointless)
 
     def _load_and_call(
-        self, task: Task[Any, Any, Any], message: Message, values: Mapping[str, Any]
+        self, task: Task[Any, Any, Any], message: Message, values: Mapping[str, Any], now: float
     ) -> Ran | None:
-        around, delivery, now = self._around, self._hold.delivery, self._around.clock.now()
+        around, delivery = self._around, self._hold.delivery
         try:
             args, kwargs = task.arguments.load(values, {"open_blob": around.blobs.open})
         except (ArgumentsRefused, DefinitionError) as error:
@@ -194,7 +194,7 @@ class _Run:
             if task.takes_context:
                 args = [self._new_context(task, threading.get_ident()), *args]
             call = LoopCall(task.name, self._hold, self._ended, self._around.deadlines)
-            call.start(_guarded(task.fn, args, kwargs), task.policy.timeout_s)
+            call.start(task.fn, args, kwargs, task.policy.timeout_s)
         else:
             around, policy = self._around, task.policy
             ThreadCall(
@@ -224,7 +224,7 @@ class _Run:
             means=means,
         )
         on_loop = LoopCall(task.name, hold, self._ended, around.deadlines, call)
-        on_loop.start(_guarded(call.run, (), {}), task.policy.timeout_s)
+        on_loop.start(call.run, (), {}, task.policy.timeout_s)
 
     def _starts(self) -> None:
         """The function starts now; in its thread."""
@@ -267,9 +267,8 @@ class _Run:
         )
 
 
-def _read(delivery: Delivery, around: Surroundings) -> tuple[Task[Any, Any, Any], Message] | Ran:
+def _read(delivery: Delivery, registry: Registry, now: float) -> tuple[Task[Any, Any, Any], Message] | Ran:
     """What is to be called, or the outcome that makes a call pointless."""
-    now = around.clock.now()
     try:
         message = decode(delivery.body)
     except EnvelopeUnreadable as error:
@@ -281,7 +280,7 @@ def _read(delivery: Delivery, around: Surroundings) -> tuple[Task[Any, Any, Any]
         return Ran(Unrunnable(Reason.EXPIRED, Failure("Expired", late, "", now, now)), Policy())
     if message.continuation is not None and now >= message.continuation.deadline_at:
         return Ran(too_late(message.continuation.number, now), Policy())
-    task = around.registry.get(message.task)
+    task = registry.get(message.task)
     if task is None or task.lane is not Lane.QUEUE:
         unknown = LookupError(f"no task named {message.task} in the queue lane of this app")
         return _not_understood(Reason.UNKNOWN_TASK, unknown, delivery, message.policy.patience_s, now)
@@ -291,16 +290,6 @@ def _read(delivery: Delivery, around: Surroundings) -> tuple[Task[Any, Any, Any]
 def _stored_args(blobs: Blobs, ref: BlobRef) -> dict[str, Any]:
     with blobs.open(ref) as file:
         return cast("dict[str, Any]", json.load(file))
-
-
-async def _guarded(
-    call: Callable[..., Coroutine[Any, Any, Any]], args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> Any:
-    """A task's sys.exit() is a failure of the task: asyncio would let it end the whole process."""
-    try:
-        return await call(*args, **kwargs)
-    except SystemExit as error:
-        raise RuntimeError(f"the task called sys.exit({error.code!r})") from error
 
 
 def _failed(error: BaseException, task: Task[Any, Any, Any], now: float) -> Ran:

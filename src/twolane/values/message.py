@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import isfinite
 from typing import Any, cast
 
@@ -245,10 +246,11 @@ def _parsed(body: str) -> Any:
 
 
 def _read(envelope: dict[str, Any]) -> Message:
-    args, blob, more = envelope.get("args"), envelope.get("args_blob"), envelope.get("continuation")
+    get = envelope.get
+    args, blob, expires_at, parent = get("args"), get("args_blob"), get("expires_at"), get("parent")
     if (blob is None) == (args is None) or not isinstance(args, (dict, type(None))):
         raise ValueError("an envelope has either args, an object, or args_blob")
-    policy = envelope["policy"]
+    policy, trace, more = envelope["policy"], get("trace", {}), get("continuation")
     return Message(
         id=_text(envelope, "id"),
         task=_text(envelope, "task"),
@@ -256,17 +258,21 @@ def _read(envelope: dict[str, Any]) -> Message:
         args=cast("dict[str, Any] | None", args),
         args_blob=None if blob is None else BlobRef.from_json(blob),
         sent_at=float(envelope["sent_at"]),
-        expires_at=None if envelope.get("expires_at") is None else float(envelope["expires_at"]),
-        policy=MessagePolicy(
-            int(policy["max_attempts"]), float(policy["timeout_s"]), float(policy["patience_s"])
-        ),
-        trace={str(key): str(value) for key, value in envelope.get("trace", {}).items()},
-        parent=None if envelope.get("parent") is None else _text(envelope, "parent"),
+        expires_at=None if expires_at is None else float(expires_at),
+        policy=_policy(policy["max_attempts"], policy["timeout_s"], policy["patience_s"]),
+        trace={} if trace == {} else {str(key): str(value) for key, value in trace.items()},
+        parent=None if parent is None else _text(envelope, "parent"),
         continuation=None
         if more is None
         else Continuation(int(more["number"]), more["cursor"], float(more["deadline_at"])),
-        extra={key: envelope[key] for key in envelope.keys() - _KNOWN},
+        extra={} if _KNOWN.issuperset(envelope) else {key: envelope[key] for key in envelope.keys() - _KNOWN},
     )
+
+
+@lru_cache(maxsize=256)
+def _policy(max_attempts: Any, timeout_s: Any, patience_s: Any) -> MessagePolicy:
+    """As nearly all messages of a task have the same."""
+    return MessagePolicy(int(max_attempts), float(timeout_s), float(patience_s))
 
 
 def _text(envelope: dict[str, Any], name: str) -> str:
