@@ -160,6 +160,25 @@ class TestFailure:
         assert type(answers["reap"]) is QueueError
         assert str(answers["reap"]) == "Reap ended without an answer: disk full"
 
+    @pytest.mark.parametrize(
+        ("error", "has_traceback"), [(QueueError("the disk is full"), False), (ValueError("a defect"), True)]
+    )
+    def test_is_said_with_a_traceback_only_where_nobody_knows_what_it_was(
+        self,
+        gated: Gated,
+        batcher: Batcher,
+        caplog: pytest.LogCaptureFixture,
+        error: Exception,
+        has_traceback: bool,
+    ) -> None:
+        gated.go.release(1000)
+        gated.fails = error
+        with pytest.raises(QueueError):
+            batcher.ask_blocking(Reap())
+        (said,) = caplog.records
+        assert said.getMessage() == f"a flush of 1 entries failed, their outcome is unknown: {error}"
+        assert (said.exc_info is not None) == has_traceback
+
     def test_is_raised_to_who_asks(self, gated: Gated, batcher: Batcher) -> None:
         gated.go.release(1000)
         with pytest.raises(SendRefused):

@@ -246,8 +246,15 @@ class Batcher:
         try:
             answers = self._queue.flush(entries)
         except Exception as error:
-            log.exception("a flush of %d entries failed: their outcome is unknown", len(entries))
-            return [_unknown(entry, str(error) or type(error).__name__) for entry in entries]
+            why = str(error) or type(error).__name__
+            known = isinstance(
+                error, QueueError
+            )  # the backend has said what happened; anything else is a defect
+            log.error(
+                "a flush of %d entries failed, their outcome is unknown: %s",
+                len(entries), why, exc_info=None if known else error,
+            )  # fmt: skip
+            return [_unknown(entry, why) for entry in entries]
         if len(answers) == len(entries):
             return answers
         why = f"the backend gave {len(answers)} answers to {len(entries)} entries"
