@@ -247,13 +247,11 @@ class Batcher:
             answers = self._queue.flush(entries)
         except Exception as error:
             why = str(error) or type(error).__name__
-            known = isinstance(
-                error, QueueError
-            )  # the backend has said what happened; anything else is a defect
-            log.error(
-                "a flush of %d entries failed, their outcome is unknown: %s",
-                len(entries), why, exc_info=None if known else error,
-            )  # fmt: skip
+            text = "a flush of %d entries failed, their outcome is unknown: %s"
+            if isinstance(error, QueueError):  # which says what happened
+                log.error(text, len(entries), why)  # noqa: TRY400
+            else:
+                log.exception(text, len(entries), why)
             return [_unknown(entry, why) for entry in entries]
         if len(answers) == len(entries):
             return answers
