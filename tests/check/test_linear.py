@@ -16,9 +16,20 @@ TWICE = 2.25
 """Twice the code may cost this much more: sorting and looking up grow a little faster."""
 
 
+KEEPS = """
+    async def keep_{i}(self) -> None:
+        self.task_{i} = asyncio.create_task(self.save({i}))
+"""
+
+
 def work(folder: Path, lines: int, methods: int) -> float:
     """Calls of functions, Python's and C's, for each line of a made code base."""
     made = make(folder, lines, methods)
+    return calls_of(folder) / made
+
+
+def calls_of(folder: Path) -> int:
+    """Calls of functions, Python's and C's, of a check."""
     calls = 0
 
     def count(_frame: FrameType, event: str, _given: object) -> None:
@@ -31,7 +42,7 @@ def work(folder: Path, lines: int, methods: int) -> float:
     finally:
         sys.setprofile(None)
     assert report.sites
-    return calls / made
+    return calls
 
 
 @pytest.mark.parametrize("methods", [20, 120], ids=["many files", "few huge ones"])
@@ -51,6 +62,21 @@ def test_one_file_of_twice_the_lines_is_twice_the_work(
     small = work(tmp_path / "small", 1, 120)
     large = work(tmp_path / "large", 1, 240)
     assert large / small < TWICE / 2
+
+
+def test_a_class_that_keeps_twice_the_tasks_is_twice_the_work(tmp_path: Path) -> None:
+    counted: list[int] = []
+    for count in (40, 80):
+        keeps = "".join(KEEPS.format(i=i) for i in range(count))
+        text = f"import asyncio\nfrom fastapi import FastAPI\n\napp = FastAPI()\n\n\nclass Keeper:\n    async def save(self, n):\n        session.commit()\n{keeps}"
+        text += "\n\n@app.post('/')\nasync def f(keeper: Keeper):\n" + "".join(
+            f"    await keeper.keep_{i}()\n" for i in range(count)
+        )
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        (folder / "main.py").write_text(text)
+        counted.append(calls_of(folder))
+    assert counted[1] / counted[0] < TWICE
 
 
 def test_hardly_a_line_is_parsed_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,11 @@ BODIES = {
     "a machine is stopped": ("work", "    instances.find(n).terminate()\n    logger.info('x')\n"),
     "a ticket is closed": ("work", "    ticket.close()\n    logger.info('x')\n"),
     "a seat is released": ("work", "    seats.release(n)\n    logger.info('x')\n"),
+    "an entry of an audit trail": (
+        "work",
+        "    audit_service.log_event('deleted', n)\n    logger.info('x')\n",
+    ),
+    "an order that is closed with its database": ("work", "    logger.info('x')\n    db.orders.close(n)\n"),
     "an event on a bus": ("work", "    event_bus.emit('order.created', n)\n    logger.info('x')\n"),
     "a broadcast by mail": ("work", "    broadcast_email(n)\n    logger.info('x')\n"),
     "a payment is made": ("work", "    logger.info('x')\n    bank.make_transfer(n)\n"),
@@ -79,6 +84,7 @@ STILL = {
     "a cache is filled": ("refresh_cache", "    session.add(n)\n    session.commit()\n"),
     "what runs out in redis": ("work", "    redis.set(f'seen:{n}', 'x', ex=60)\n"),
     "a connection is closed": ("work", "    connection.close()\n"),
+    "the database is closed, and the process ended": ("work", "    self.db.close()\n    os._exit(1)\n"),
     "a lock is given back": ("work", "    lock.release()\n"),
     "open browsers are told": ("work", "    sio.emit('changed', n)\n"),
     "a file is removed in a thread": ("work", "    asyncio.to_thread(os.remove, n)\n"),
@@ -90,6 +96,23 @@ STILL = {
 def test_still_background(tmp_path: Path, name: str, body: str) -> None:
     (site,) = sites(tmp_path, f"def {name}(n):\n{body}" + PUT % name)
     assert site.verdict == "background", site.evidence
+
+
+SWITCHES = {
+    "if PROFILING_ENABLED:": "background",
+    "if settings.telemetry_enabled:": "background",
+    "if not settings.telemetry_enabled:": "unsure",
+    "if n.profile:": "unsure",
+    "if ENABLED:": "unsure",
+    "if PROFILING_ENABLED:\n        pass\n    else:": "unsure",
+}
+
+
+@pytest.mark.parametrize(("switch", "verdict"), SWITCHES.items())
+def test_what_is_switched_on_to_measure(tmp_path: Path, switch: str, verdict: str) -> None:
+    text = f"@app.put('/x')\ndef f(n: int, bg: BackgroundTasks):\n    store(n)\n    {switch}\n        bg.add_task(thelibrary.note, n)\n"
+    (site,) = sites(tmp_path, text)
+    assert site.verdict == verdict, site.evidence
 
 
 @pytest.mark.parametrize(

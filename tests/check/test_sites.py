@@ -263,6 +263,14 @@ NOT_FOUND = {
             threading.Thread(target=feed).start()
             return StreamingResponse(iter(lines.get, None))
     """,
+    "handed to what streams": """
+        async def stream(task):
+            yield await task
+        @app.get("/")
+        async def f():
+            found = asyncio.create_task(awork())
+            return StreamingResponse(stream(found), media_type="text/plain")
+    """,
     "gathered from a list": """
         @app.get("/")
         async def f():
@@ -400,7 +408,9 @@ def test_a_loop_that_serves_the_process_is_no_work_of_a_request(tmp_path: Path) 
 class Buffer:
     def ensure(self):
         self.task = asyncio.create_task(self.loop())
+        self.tasks["watch"] = asyncio.create_task(self.watch())
         self.other = asyncio.create_task(self.once())
+        self.tasks["all"] = asyncio.create_task(self.all())
 
     async def loop(self):
         while not self.stopped:
@@ -409,6 +419,14 @@ class Buffer:
             except asyncio.CancelledError:
                 break
             session.commit()
+
+    async def watch(self):
+        while self.is_running:
+            session.commit()
+
+    async def all(self):
+        while self.waiting:
+            session.add(self.waiting.pop())
 
     async def once(self):
         while True:
@@ -420,7 +438,7 @@ class Buffer:
 async def f(buffer: Buffer = Depends()):
     buffer.ensure()
 """
-    assert [site.callee for site in sites(tmp_path, text)] == ["self.once"]
+    assert [site.callee for site in sites(tmp_path, text)] == ["self.once", "self.all"]
 
 
 def test_the_hand_written_table_of_another_module(tmp_path: Path) -> None:

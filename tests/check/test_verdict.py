@@ -88,6 +88,13 @@ def test_the_words_of_a_mail_decide(tmp_path: Path, template: str, expected: str
     assert verdict(tmp_path, MAIL, f'send_email, "a", "{template}"') == expected
 
 
+def test_to_report_something_is_no_report(tmp_path: Path) -> None:
+    told = MAIL + "def report_success(name):\n    send_email('ops', 'welcome.html')\n"
+    assert verdict(tmp_path, told, "report_success, 'bank'") == "background"
+    asked = MAIL + "def send_report(name):\n    send_email('you', 'thanks.html')\n"
+    assert verdict(tmp_path, asked, "send_report, 'bank'") == "queue"
+
+
 def test_the_author_may_say_so(tmp_path: Path) -> None:
     text = "def work():\n    session.commit()\n@app.get('/x')\ndef f(bg: BackgroundTasks):\n    # we don't care if it finishes\n    bg.add_task(work)\n"
     (site,) = sites(tmp_path, text)

@@ -27,6 +27,8 @@ _WAITS = frozenset(
 )
 _ENDS = frozenset(["cancel", "join", "result", "exception", "wait", "get", "aclose"])
 _ENDINGS = frozenset("close aclose stop shutdown drain exit aexit lifespan".split())  # noqa: SIM905
+_GOES_ON = frozenset("running active alive started enabled monitoring".split())  # noqa: SIM905
+"""Flags of an object that runs until it is stopped; `while self.waiting:` ends when all is done."""
 _SETTLED: tuple[Fate, ...] = ("awaited", "returned")
 _STREAMS = ("StreamingResponse", "EventSourceResponse", "ServerSentEvent")
 
@@ -79,7 +81,9 @@ def is_endless(statement: ast.stmt) -> bool:
     if not isinstance(statement, ast.While):
         return False
     match statement.test:
-        case ast.Constant(value=True | 1) | ast.UnaryOp(op=ast.Not()):
+        case ast.Attribute(value=ast.Name("self"), attr=flag) if not _GOES_ON & set(words(flag)):
+            return False
+        case ast.Constant(value=True | 1) | ast.UnaryOp(op=ast.Not()) | ast.Attribute(value=ast.Name("self")):
             inside = statements(statement.body)
             handled = [
                 each
@@ -148,6 +152,7 @@ def _of_attribute(target: ast.Attribute, outermost: Scope) -> Fate:
             for each in parent.node.body
             if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))
             and not _ENDINGS & set(words(each.name))
+            and target.attr in outermost.module.between(each.lineno, each.end_lineno or each.lineno)
         ]
     return "awaited" if any(_awaits(each, name) for each in places) else "kept"
 
@@ -174,6 +179,9 @@ def _use(node: ast.AST, name: str) -> Fate | None:
             return "awaited"
         case ast.Call(func=ast.Attribute(value=ast.Name(id=of), attr=attr)) if of == name and attr in _ENDS:
             return "awaited"
+        case ast.Call(func=func, args=args, keywords=keywords) if dotted(func).endswith(_STREAMS):
+            given = [*args, *(each.value for each in keywords)]
+            return "awaited" if any(_mentions(each, name) for each in given) else None
         case ast.Call(func=func, args=args) if dotted(func).rpartition(".")[2] in _WAITS:
             return "awaited" if any(_mentions(each, name) for each in args) else None
         case ast.For(target=ast.Name(id=item), iter=items, body=body) if _mentions(items, name):

@@ -125,8 +125,7 @@ class Finder:
         for found in having(self.names.tree, module, (*_STARTS, *aliases)):
             for place in found.calls:
                 last = dotted(place.call.func).rpartition(".")[2]
-                if last in names:
-                    made += self._of(place, last)
+                made += self._of(place, last) if last in names else ()
         return sorted(made, key=lambda site: (site.line, site.place.call.col_offset))
 
     def _of(self, place: Place, last: str) -> Iterator[Site]:
@@ -372,7 +371,8 @@ def _thread(
 def _is_kept(place: Place) -> bool:
     """Whether the task object is kept on an object that outlives the request."""
     parent = place.found.parents.get(id(place.call))
-    return isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Attribute)
+    target = parent.targets[0] if isinstance(parent, ast.Assign) else parent
+    return isinstance(target.value if isinstance(target, ast.Subscript) else target, ast.Attribute)
 
 
 def _keyword(call: ast.Call, name: str) -> ast.expr | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from twolane.check.body import Call
 from twolane.check.rule import Hit, Rule, SiteView, shown
+from twolane.check.rules.telemetry import TRAILS
 from twolane.check.words import words
 
 _BOOKS = frozenset(
@@ -56,7 +57,7 @@ def _is_handed_in(view: SiteView, name: tuple[str, ...]) -> bool:
 
 
 def _keeps(call: Call) -> str | None:
-    if call.makes or not _is_book(words(call.name)) or call.name == "log":
+    if call.makes or not _is_book(words(call.name)) or call.name == "log" or call.receiver & TRAILS:
         return None
     return f"keeps a log: {shown(call.node)}"
 

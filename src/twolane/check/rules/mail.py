@@ -120,11 +120,14 @@ def sends_mail(call: Call) -> bool:
 def tone(view: SiteView) -> tuple[str, str]:
     """Whether a person waits for the mail of a site: (`waited`, `courtesy` or `unknown`, the word that says so).
 
-    The site's own words come first, then those of the task's body, then those of the function around the site.
+    The site's own words come first, then those of the task's body, then those of the function around the site. `report_success`
+    tells of something; a report is what somebody waits for.
     """
     site = view.site
     call = view.call
-    near = " ".join([site.called, *([] if call is None else _short(call.strings)), *_named(call)])
+    near = " ".join(
+        [site.called.replace("report_", ""), *([] if call is None else _short(call.strings)), *_named(call)]
+    )
     texts = [near]
     if view.root is not None:
         texts.append(" ".join(_short([text for each in view.root.calls for text in each.strings])))

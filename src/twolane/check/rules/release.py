@@ -29,7 +29,8 @@ _CLOSED = _HELD | frozenset(
     ]
 )  # fmt: skip
 """A ticket and a position are closed too."""
-_ON = dict.fromkeys(_ENDS_THINGS, _HELD) | {"close": _CLOSED, "close_all": _CLOSED}
+_CLOSES: tuple[str, ...] = ("close", "close_all", "close_connection")
+_ON = dict.fromkeys(_ENDS_THINGS, _HELD) | dict.fromkeys(_CLOSES, _CLOSED)
 _ENDS = frozenset(["os._exit", "os.kill", "sys.exit", "signal.raise_signal", "os.killpg"])
 _ROWS = frozenset(
     [
@@ -52,10 +53,12 @@ _ROWS = frozenset(
 def _releases(call: Call) -> str | None:
     if call.outside in _ENDS:
         return f"ends this process: {shown(call.node)}"
-    if "." not in call.text or call.receiver & _ROWS:
+    if "." not in call.text:
         return None
-    held = _ON.get(call.name, frozenset[str]())
-    if call.name in _GIVES or held & _last_words(call):
+    held = _ON.get(call.name, frozenset[str]()) & _last_words(call)
+    if call.receiver & _ROWS and not (held and call.name in _CLOSES):
+        return None
+    if held or call.name in _GIVES:
         return f"gives back what only this process holds: {shown(call.node)}"
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from twolane.check.body import Call
@@ -36,6 +37,10 @@ _COUNTS = frozenset(
 _COUNTERS = frozenset(
     ["telemetry", "analytics", "metric", "metrics", "statistics", "posthog", "mixpanel", "statsd"]
 )
+_MEASURING = frozenset("profiling profiler telemetry tracing analytics".split())  # noqa: SIM905
+_SWITCHED = frozenset(["enable", "enabled", "on"])
+TRAILS = frozenset(["audit", "auditor", "compliance", "ledger"])
+"""What an event is logged on where a law or a contract asks for it later: a trail, and no count."""
 _AMBIGUOUS = frozenset(["usage", "segment", "tracking", "heartbeat", "stats"])
 """`report_usage_reset` tells somebody something; a function of the tree with such a name is read, not believed."""
 _ONLY_COUNTS = frozenset(
@@ -71,7 +76,7 @@ _CAPTURES = frozenset(
 
 
 def _counts(call: Call) -> str | None:
-    if call.makes:
+    if call.makes or (call.words | call.receiver) & TRAILS:
         return None
     counts = _COUNTS - _AMBIGUOUS if isinstance(call.ref, Func) else _COUNTS
     if (call.words | call.receiver) & counts and call.verb in _CAPTURES:
@@ -87,6 +92,21 @@ def _named(view: SiteView) -> Iterator[Hit]:
         yield Hit(view.site.line, f"counts something, by its name: {view.site.called}")
     elif view.call is not None and view.call.receiver & _COUNTERS and view.call.verb in _CAPTURES:
         yield Hit(view.site.line, f"counts something, by what it is called on: {view.site.called}")
+    elif (switch := _switch(view)) is not None:
+        yield Hit(view.site.line, f"is only done while measuring is switched on: if {switch}")
+
+
+def _switch(view: SiteView) -> str | None:
+    """`if PROFILING_ENABLED:` around the site."""
+    before: ast.AST = view.site.place.call
+    for above in view.site.place.found.above(before):
+        if isinstance(above, ast.If) and before in above.body:
+            name = dotted(above.test)
+            parts = set(words(name))
+            if parts & _MEASURING and parts & _SWITCHED:
+                return name
+        before = above
+    return None
 
 
 def _is_count(name: tuple[str, ...]) -> bool:
