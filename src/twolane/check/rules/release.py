@@ -29,7 +29,7 @@ _CLOSED = _HELD | frozenset(
     ]
 )  # fmt: skip
 """A ticket and a position are closed too."""
-_CLOSES: tuple[str, ...] = ("close", "close_all", "close_connection")
+_CLOSES = frozenset(["close", "close_all", "close_connection"])
 _ON = dict.fromkeys(_ENDS_THINGS, _HELD) | dict.fromkeys(_CLOSES, _CLOSED)
 _ENDS = frozenset(["os._exit", "os.kill", "sys.exit", "signal.raise_signal", "os.killpg"])
 _ROWS = frozenset(
