@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.aws.faults import fail
+from tests.aws.faults import Exchange, fail
 from tests.aws.places import Place
 from tests.aws.proxy import Proxy, proxy
 from tests.aws.servers import Server
@@ -82,6 +82,27 @@ def test_a_flush_does_not_wait_for_a_poll_and_what_comes_wakes_the_worker(proces
 
     assert process.woken.wait(10)
     assert [each.id for each in process.receive(10)] == ["m0"]
+
+
+def test_one_poll_is_under_way_for_a_queue_however_many_slots_are_free(
+    process: Process, between: Proxy
+) -> None:
+    came, may_go = threading.Event(), threading.Event()
+
+    def hold(_: Exchange) -> None:
+        came.set()
+        may_go.wait(10)
+
+    between.faults["ReceiveMessage"] = hold
+    assert process.receive(10) == ()
+    assert came.wait(10)
+
+    for _ in range(10):
+        assert process.receive(10) == ()
+
+    assert between.count("ReceiveMessage") == 1
+    between.faults.clear()
+    may_go.set()
 
 
 def test_no_more_is_received_than_there_are_free_slots(process: Process, place: Place) -> None:
