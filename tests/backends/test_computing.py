@@ -13,7 +13,7 @@ import pytest
 
 from twolane.backends import aws
 from twolane.backends.aws import AwsError, Service
-from twolane.backends.computing import BREATH_S, Computing
+from twolane.backends.computing import BREATH_S, PIECE, Computing, in_breaths
 
 CALLS = 3
 LONG_S = 10.0
@@ -129,6 +129,16 @@ def test_who_begins_lets_the_others_run_first() -> None:
 
     with computing:
         assert breaths == [(BREATH_S, True)], "and nobody else begins meanwhile"
+
+
+def test_who_has_many_things_to_make_lets_the_others_in_between() -> None:
+    seen: list[int] = []
+    let_in: list[float] = []
+
+    seen += in_breaths(iter(range(2 * PIECE + 1)), let_in.append)
+
+    assert seen == list(range(2 * PIECE + 1))
+    assert let_in == [BREATH_S] * 2
 
 
 def test_aws_is_told_who_calls(service: Service, server: Serving) -> None:

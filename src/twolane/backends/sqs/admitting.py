@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from twolane.backends.aws import AwsError
+from twolane.backends.computing import in_breaths
 from twolane.backends.sqs.ledger import Ledger
 from twolane.backends.sqs.letters import fresh
 from twolane.backends.sqs.named import MOST_BLOBS, blob_key
@@ -92,7 +93,7 @@ class Admitting:
 
     def make_rows(self, batches: Sequence[Batch]) -> None:
         """The plain ones in as few calls as can be, those that name blobs or have a unique key in transactions."""
-        plain: list[tuple[Batch, int, Change]] = []
+        alone: list[tuple[Batch, int, Outgoing]] = []
         seen: set[str] = set()
         for batch in batches:
             if any(
@@ -101,7 +102,8 @@ class Admitting:
             ) or len({message.id for message in batch.messages}) < len(batch.messages):
                 continue
             seen |= {message.id for message in batch.messages}
-            plain += [(batch, number, self._row(message)) for number, message in enumerate(batch.messages)]
+            alone += [(batch, number, message) for number, message in enumerate(batch.messages)]
+        plain = [(batch, number, self._row(message)) for batch, number, message in in_breaths(alone)]
         answers = self._ledger.state.write([[change] for _, _, change in plain])
         for (batch, number, change), answer in zip(plain, answers, strict=True):
             self._note(batch, number, change, answer)
