@@ -46,6 +46,16 @@ def test_a_suppression_without_codes_or_reason_is_a_finding(tmp_path: Path, comm
     assert [each.code for each in report.findings] == ["TL002"]
 
 
+def test_a_code_that_no_rule_has_is_said(tmp_path: Path) -> None:
+    report = with_comment(tmp_path, "  # twolane: ignore[TL101, TL999] best effort by design")
+    assert len(report.breaking) == 1
+    (found,) = report.findings
+    assert (found.code, found.reason) == (
+        "TL002",
+        "this suppression needs codes that there are: none begins with TL999",
+    )
+
+
 def test_another_code_suppresses_nothing(tmp_path: Path) -> None:
     assert len(with_comment(tmp_path, "  # twolane: ignore[TL301] no").breaking) == 1
 
@@ -85,6 +95,14 @@ def test_settings_come_from_the_nearest_pyproject(tmp_path: Path) -> None:
         ("[tool.twolane.check]\nignroe = []\n", "has no ignroe; there are exclude, ignore"),
         ("[tool.twolane.check]\nignore = 'TL101'\n", "ignore is a list of strings, not 'TL101'"),
         ("[tool.twolane.check]\nper-file-ignores = []\n", "per-file-ignores is a table"),
+        (
+            "[tool.twolane.check]\nignore = ['TL1', 'TL7', '']\n",
+            "ignore has 'TL7', '', and no rule's code begins so",
+        ),
+        (
+            "[tool.twolane.check]\nper-file-ignores = {'a.py' = ['E501']}\n",
+            "per-file-ignores.a.py has 'E501'",
+        ),
         ("[tool.\n", "cannot be read"),
     ],
 )
@@ -105,10 +123,19 @@ def test_a_baseline_knows_what_is_old_wherever_it_moves(tmp_path: Path) -> None:
     assert len(more.breaking) == 1
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"version": 2, "findings": []}', '{"version": 1}'])
-def test_a_file_that_is_no_baseline(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "Expecting value"),
+        ("[]", "it is JSON of another form"),
+        ('{"version": 1, "findings": [3]}', "it is JSON of another form"),
+        ('{"version": 1}', "it is JSON of another form"),
+        ('{"version": 2, "findings": []}', "is of version 2"),
+    ],
+)
+def test_a_file_that_is_no_baseline(tmp_path: Path, text: str, why: str) -> None:
     (tmp_path / "old.json").write_text(text)
-    with pytest.raises(SettingsError, match=r"old\.json"):
+    with pytest.raises(SettingsError, match=rf"old\.json.*{why}"):
         baseline.read(tmp_path / "old.json")
     with pytest.raises(SettingsError, match="--write-baseline"):
         baseline.read(tmp_path / "none.json")

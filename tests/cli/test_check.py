@@ -110,6 +110,11 @@ def test_a_file_that_does_not_parse_is_1(tmp_path: Path) -> None:
         (["--html", "no/folder.html"], "twolane: no/folder.html cannot be written"),
         (["--format", "xml"], "twolane: --format takes text, json, sarif, github, not xml"),
         (["notes.ipynb"], "twolane: notes.ipynb is no Python source"),
+        ([""], "twolane: there is nothing at ''"),
+        (
+            ["--diff", "--format", "github"],
+            "twolane: --diff goes with --format text or json: github has no place",
+        ),
     ],
 )
 def test_wrong_usage_is_2_and_one_sentence(shop: Path, arguments: list[str], sentence: str) -> None:

@@ -38,19 +38,19 @@ def read(file: Path) -> Counter[Key]:
     """
     try:
         form: Any = json.loads(file.read_text("utf-8"))
-        if form["version"] != VERSION:
-            raise SettingsError(
-                f"the baseline {file} is of version {form['version']!r}, and this is twolane with {VERSION}"
-            )
-        return Counter(
-            {(str(e["path"]), str(e["code"]), str(e["what"])): int(e["count"]) for e in form["findings"]}
-        )
+        version = form["version"]
+        known = {(str(e["path"]), str(e["code"]), str(e["what"])): int(e["count"]) for e in form["findings"]}
     except FileNotFoundError:
         raise SettingsError(f"there is no baseline {file}: make one with --write-baseline {file}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, SettingsError):
-            raise
+    except (KeyError, TypeError, AttributeError):
+        raise SettingsError(f"{file} is no baseline of twolane's: it is JSON of another form") from None
+    except (OSError, ValueError) as error:
         raise SettingsError(f"{file} is no baseline of twolane's: {error}") from None
+    if version != VERSION:
+        raise SettingsError(
+            f"the baseline {file} is of version {version!r}, and this is twolane with {VERSION}"
+        )
+    return Counter(known)
 
 
 def apply(report: Report, known: Counter[Key]) -> None:

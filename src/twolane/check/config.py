@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from twolane.check.rules import is_code
 from twolane.values.errors import SettingsError
 
 _KEYS = ("exclude", "ignore", "per-file-ignores", "baseline")
@@ -81,14 +82,23 @@ def _read(table: dict[str, Any], file: Path) -> Config:
         )
     return Config(
         exclude=_strings(table.get("exclude", []), "exclude", file),
-        ignore=_strings(table.get("ignore", []), "ignore", file),
+        ignore=_codes(table.get("ignore", []), "ignore", file),
         per_file_ignores={
-            str(pattern): _strings(codes, f"per-file-ignores.{pattern}", file)  # pyright: ignore[reportUnknownArgumentType]
+            str(pattern): _codes(codes, f"per-file-ignores.{pattern}", file)  # pyright: ignore[reportUnknownArgumentType]
             for pattern, codes in per_file.items()  # pyright: ignore[reportUnknownVariableType]
         },
         baseline=baseline,
         folder=file.parent,
     )
+
+
+def _codes(value: Any, name: str, file: Path) -> tuple[str, ...]:
+    codes = _strings(value, name, file)
+    if unknown := [code for code in codes if not is_code(code)]:
+        raise SettingsError(
+            f"[tool.twolane.check] of {file}: {name} has {', '.join(map(repr, unknown))}, and no rule's code begins so"
+        )
+    return codes
 
 
 def _strings(value: Any, name: str, file: Path) -> tuple[str, ...]:

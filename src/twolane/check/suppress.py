@@ -6,13 +6,14 @@ import re
 from dataclasses import replace
 
 from twolane.check.report import Checked, Finding
+from twolane.check.rules import is_code
 from twolane.check.tree import Module
 
 _COMMENT = re.compile(r"#\s*twolane:\s*ignore(?:\[([^\]]*)\])?[ \t:,-]*(.*)$")
 
 
 class Suppressions:
-    """The suppressions of a file; those without codes or without a reason suppress nothing."""
+    """The suppressions of a file; those without codes that there are, or without a reason, suppress nothing."""
 
     def __init__(self, module: Module) -> None:
         self.unexplained: list[Finding] = []
@@ -25,8 +26,10 @@ class Suppressions:
                 continue
             codes = tuple(code.strip() for code in (match[1] or "").split(",") if code.strip())
             reason = match[2].strip()
-            if not codes or not reason:
+            unknown = [code for code in codes if not is_code(code)]
+            if not codes or not reason or unknown:
                 what = "a reason behind it" if codes else "the codes it means, as ignore[TL101], and a reason"
+                what = f"codes that there are: none begins with {', '.join(unknown)}" if unknown else what
                 self.unexplained.append(
                     Finding(module.rel, number, "TL002", f"this suppression needs {what}")
                 )

@@ -76,6 +76,8 @@ def check(
         _explain(explain)
         return
     form = _format_named(how)
+    if diff and form not in (Format.text, Format.json):
+        raise SettingsError(f"--diff goes with --format text or json: {form} has no place for a patch")
     report, config = _checked(path, tuple(exclude or ()), changes=diff or html is not None)
     if write_baseline is not None:
         from twolane.check import baseline as old
@@ -106,8 +108,8 @@ def _checked(path: str, exclude: tuple[str, ...], *, changes: bool) -> tuple[Rep
     from twolane.check.config import find_config
 
     root = Path(path)
-    if not root.exists():
-        raise SettingsError(f"there is nothing at {path}")
+    if not path or not root.exists():
+        raise SettingsError(f"there is nothing at {path or repr(path)}")
     if root.is_file() and root.suffix not in SOURCE:
         raise SettingsError(f"{path} is no Python source: name a .py file, or a folder")
     config = find_config(root)

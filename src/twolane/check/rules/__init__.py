@@ -107,3 +107,8 @@ RULES: tuple[Rule, ...] = tuple(
     )
 )
 """All rules, by their codes."""
+
+
+def is_code(text: str) -> bool:
+    """Whether a text is the code of a rule, or the beginning of one."""
+    return bool(text) and any(rule.code.startswith(text) for rule in RULES)

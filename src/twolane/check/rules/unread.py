@@ -43,7 +43,8 @@ UNEXPLAINED = Rule(
     says="finding",
     reason=(
         "`# twolane: ignore[TL101]` says that somebody has answered the question, and not how. Write the reason behind "
-        "it: `# twolane: ignore[TL101] best effort by design`. Without one it suppresses nothing."
+        "it: `# twolane: ignore[TL101] best effort by design`. Without one, or with a code that "
+        "no rule has, it suppresses nothing."
     ),
     bad="""
 @app.post("/users")
