@@ -139,3 +139,5 @@ def test_a_file_that_is_no_baseline(tmp_path: Path, text: str, why: str) -> None
         baseline.read(tmp_path / "old.json")
     with pytest.raises(SettingsError, match="--write-baseline"):
         baseline.read(tmp_path / "none.json")
+    with pytest.raises(SettingsError, match=r"cannot be read: Is a directory$"):
+        baseline.read(tmp_path)

@@ -141,7 +141,9 @@ def test_formats(shop: Path, how: str) -> None:
 
 def test_a_page_for_the_team(shop: Path) -> None:
     assert run(shop, "--html", "report.html").returncode == 1
-    assert "1 background task, 1 breaks the rule" in (shop / "report.html").read_text()
+    page = (shop / "report.html").read_text()
+    assert "1 background task, 1 breaks the rule" in page
+    assert " of this folder." in page
 
 
 def test_explain_prints_the_page_of_a_rule(shop: Path) -> None:

@@ -44,7 +44,9 @@ def read(file: Path) -> Counter[Key]:
         raise SettingsError(f"there is no baseline {file}: make one with --write-baseline {file}") from None
     except (KeyError, TypeError, AttributeError):
         raise SettingsError(f"{file} is no baseline of twolane's: it is JSON of another form") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise SettingsError(f"the baseline {file} cannot be read: {error.strerror}") from None
+    except ValueError as error:
         raise SettingsError(f"{file} is no baseline of twolane's: {error}") from None
     if version != VERSION:
         raise SettingsError(

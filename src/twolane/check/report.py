@@ -113,7 +113,8 @@ class Report:
     @property
     def read(self) -> str:
         """What was read, for a person: files, lines, and where."""
-        return f"{_counted(self.files, 'file')}, {_counted(self.lines, 'line')} of {self.root}"
+        root = "this folder" if self.root == "." else self.root
+        return f"{_counted(self.files, 'file')}, {_counted(self.lines, 'line')} of {root}"
 
     @property
     def headline(self) -> str:
