@@ -104,6 +104,8 @@ def test_settings_come_from_the_nearest_pyproject(tmp_path: Path) -> None:
             "per-file-ignores.a.py has 'E501'",
         ),
         ("[tool.\n", "cannot be read"),
+        ("[tool]\ntwolane = 3\n", "tool.twolane of .* is a table, not 3"),
+        ("[tool.twolane]\ncheck = 'all'\n", "tool.twolane.check of .* is a table, not 'all'"),
     ],
 )
 def test_settings_that_cannot_hold(tmp_path: Path, text: str, sentence: str) -> None:

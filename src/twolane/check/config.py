@@ -12,6 +12,7 @@ from typing import Any
 from twolane.check.rules import is_code
 from twolane.values.errors import SettingsError
 
+_PATH = ("tool", "twolane", "check")
 _KEYS = ("exclude", "ignore", "per-file-ignores", "baseline")
 
 
@@ -64,9 +65,15 @@ def _table(file: Path) -> dict[str, Any] | None:
         found: Any = tomllib.loads(file.read_text("utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} cannot be read: {error}") from None
-    for key in ("tool", "twolane", "check"):
-        found = found.get(key) if isinstance(found, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-    return found if isinstance(found, dict) else None  # pyright: ignore[reportUnknownVariableType]
+    for depth, key in enumerate(_PATH):
+        if not isinstance(found, dict):
+            raise SettingsError(f"{'.'.join(_PATH[:depth])} of {file} is a table, not {found!r}")
+        if key not in found:
+            return None
+        found = found[key]  # pyright: ignore[reportUnknownVariableType]
+    if not isinstance(found, dict):
+        raise SettingsError(f"{'.'.join(_PATH)} of {file} is a table, not {found!r}")
+    return found  # pyright: ignore[reportUnknownVariableType]
 
 
 def _read(table: dict[str, Any], file: Path) -> Config:
