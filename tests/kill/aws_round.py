@@ -161,7 +161,7 @@ class Round:
         with _ONE_AT_A_TIME:
             self.cloud = Place(server, queues=("default",), visibility_s=FUNCTION_S)
             self.state = self.cloud.state()
-            self.state.start()
+            self.state.read(["nothing"])  # makes its client
             self.records = self.cloud.records(SystemClock())
             self.queue = self.cloud.queue(SystemClock())
             self.queue.start()
