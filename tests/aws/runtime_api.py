@@ -1,4 +1,4 @@
-"""A local Lambda: one real `awslambdaric` process a sandbox, fed by a Runtime API of three routes.
+"""A local Lambda: one real `awslambdaric` process a sandbox, forked (tests/forks.py), fed by a Runtime API of three routes.
 
 What is real: AWS's own runtime client, the process, its environment variables and headers, the deadline, the time-out
 (the process is killed), the freezing between two invocations (it is stopped: its threads stand still, its connections
@@ -29,6 +29,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from tests.forks import start
 
 INIT_S = 120.0
 """AWS gives a start 10 s, and a second try within the time-out of the first invocation; a busy machine is no AWS."""
@@ -113,15 +115,14 @@ class Sandbox:
         self._api = _Api(("127.0.0.1", 0), self)
         self._serving = threading.Thread(target=self._api.serve_forever, args=(0.05,), daemon=True)
         self._serving.start()
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "awslambdaric", settings.handler],
-                cwd=settings.folder,
-                env=self._environment(),
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        self.process = start(
+            "awslambdaric",
+            settings.handler,
+            environment=self._environment(),
+            folder=settings.folder,
+            stdout=log,
+            session=True,
+        )
         threading.Thread(target=self._watch, daemon=True).start()
 
     @property

@@ -8,15 +8,14 @@ import json
 import os
 import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.kill.forks import Forks
+from tests import forks
 from twolane.backends.sqlite import SqliteRecords
 from twolane.contracts.queue import CancelMessage, Outgoing, Send
 from twolane.values.record import Record, State
@@ -44,7 +43,6 @@ class Shop:
 
     folder: Path
     ids: dict[str, str]
-    forks: Forks
 
     @property
     def queue(self) -> Path:
@@ -59,17 +57,8 @@ class Shop:
             "COLUMNS": "100",
             **env,
         }
-        with tempfile.TemporaryDirectory() as streams:
-            for name, text in (("in", typed), ("out", ""), ("err", "")):
-                Path(streams, name).write_text(text)
-            order = {
-                "arguments": arguments,
-                "environment": environment,
-                "folder": str(self.folder),
-                "streams": streams,
-            }
-            code = self.forks.start(Path(streams, "err"), {}, json.dumps(order)).wait()
-            return Done(code, Path(streams, "out").read_text(), Path(streams, "err").read_text())
+        done = forks.run("twolane", *arguments, environment=environment, folder=self.folder, typed=typed)
+        return Done(done.returncode, done.stdout, done.stderr)
 
     @property
     def was_imported(self) -> bool:
@@ -86,14 +75,7 @@ class Shop:
 
 
 @pytest.fixture(scope="session")
-def forks() -> Iterator[Forks]:
-    made = Forks(HERE / "forked.py")
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Shop:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """The queue that is copied."""
     folder = tmp_path_factory.mktemp("shop")
     with pytest.MonkeyPatch.context() as environment:
@@ -106,7 +88,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Shop:
         sys.modules[spec.name] = module
         spec.loader.exec_module(module)
         ids = asyncio.run(_filled(module))
-    return Shop(folder, ids, forks)
+    return Shop(folder, ids)
 
 
 @pytest.fixture
@@ -114,7 +96,7 @@ def shop(made: Shop, tmp_path: Path) -> Shop:
     shutil.copytree(made.folder, tmp_path, dirs_exist_ok=True)
     (tmp_path / "imported").unlink()
     shutil.copy(HERE / "shop.py", tmp_path)
-    return Shop(tmp_path, made.ids, made.forks)
+    return Shop(tmp_path, made.ids)
 
 
 async def _filled(shop: Any) -> dict[str, str]:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import forks
+
 BREAKS = """\
 from fastapi import BackgroundTasks, FastAPI
 app = FastAPI()
@@ -26,10 +28,8 @@ CLEAN = "from fastapi import FastAPI\napp = FastAPI()\n"
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "twolane", "check", *arguments]
-    return subprocess.run(
-        command, check=False, cwd=folder, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"}
-    )
+    environment = {**os.environ, "COLUMNS": "200"}
+    return forks.run("twolane", "check", *arguments, environment=environment, folder=folder)
 
 
 @pytest.fixture

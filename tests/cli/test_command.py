@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forks
 from tests.cli.conftest import Shop
 from twolane.cli.orders import Orders
 from twolane.cli.parent import ended, next_pause_s
@@ -65,8 +66,8 @@ def test_the_folder_of_a_pyproject_is_where_its_app_is_imported_from(shop: Shop)
         "TWOLANE_QUEUE": f"sqlite:///{shop.queue}",
         "TWOLANE_TEST_FOLDER": str(shop.folder),
     }
-    done = subprocess.run([sys.executable, "-m", "twolane", *args], check=False, cwd=below, env=environment)
-    assert done.returncode == 0
+    done = forks.run("twolane", *args, environment=environment, folder=below)
+    assert done.returncode == 0, done.stderr
 
 
 def test_no_queue_at_all(shop: Shop) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
+from tests import forks
 from tests.aws.places import Place
 from tests.aws.servers import Server
 from tests.contract.house import answer_of
@@ -60,13 +59,7 @@ def test_a_person_decides_about_what_no_worker_has_swept_yet(
         "TWOLANE_ALERTS": "log",
     }
 
-    done = subprocess.run(
-        [sys.executable, "-m", "twolane", "dead", verb, which, "--yes"],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-    )
+    done = forks.run("twolane", "dead", verb, which, "--yes", environment=environment)
 
     assert done.returncode == 0, done.stderr
     kept = records.get(moved_away)

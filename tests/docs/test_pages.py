@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import get_overloads
 
 import pytest
 
+from tests import forks
 from tests.docs.pages import PAGES, ROOT, anchors, fences, links, spans
 
 README = ROOT / "README.md"
@@ -49,9 +50,7 @@ def named(command: str) -> set[str]:
 
 
 def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
-    program = "import sys; from twolane.cli import main; sys.argv[0] = 'twolane'; main()"
-    command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
+    return forks.run("twolane", *arguments, environment=os.environ)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -5,15 +5,13 @@ import os
 import queue
 import re
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
+
+from tests.forks import ROOT, start
 
 WAIT_S = 100.0
-ROOT = Path(__file__).parents[2]
 
 
 UVICORN = ("uvicorn", "--port", "0")
@@ -31,16 +29,21 @@ class Server:
     """
 
     def __init__(self, app: str, *options: str, server: Sequence[str] = UVICORN, **env: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", *server, *options, app],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", **env},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,  # its children can be killed with it
+        typed, types = os.pipe()
+        says, said = os.pipe()
+        self._process = start(
+            *server,
+            *options,
+            app,
+            environment={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", **env},
+            stdin=typed,
+            stdout=said,
+            session=True,  # its children can be killed with it
         )
+        os.close(typed)
+        os.close(said)
+        self._types = types
+        self._says = open(says)  # noqa: SIM115, PTH123
         self.said: list[str] = []
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read)
@@ -55,8 +58,7 @@ class Server:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_S)
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        for line in self._says:
             self._lines.put(line.rstrip())
         self._lines.put(None)
 
@@ -77,9 +79,7 @@ class Server:
 
     def open(self) -> None:
         """Let the tasks end."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("open\n")
-        self._process.stdin.flush()
+        os.write(self._types, b"open\n")
 
     def end(self) -> str:
         """Wait for the end of the process; all it said."""
@@ -95,6 +95,5 @@ class Server:
         self._process.wait()
         self._reader.join()
         self.connection.close()
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            pipe.close()
+        os.close(self._types)
+        self._says.close()

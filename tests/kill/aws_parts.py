@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Sequence
 
 os.environ.setdefault("TWOLANE_KILL_ATTEMPTS", "100")  # a lease is 4 s, and a function ends after 5
 
-import botocore.session  # noqa: F401  (once, in the process that forks, and not in each of its children)
-import parts  # type: ignore[import-not-found]  # a script's folder is its path
-
-import twolane.backends.dynamodb
-import twolane.backends.s3
-import twolane.backends.sqs  # noqa: F401
+from tests.kill import parts
 from twolane.backends.sqs import outbox, reaping
 from twolane.engine.limits import Limits
 from twolane.wiring.opening import make_runtime
@@ -28,3 +24,7 @@ def main(words: Sequence[str]) -> None:
     limits = Limits(poll_s=1.0, lease_s=float(tasks.settings.queue.lease_s))
     tasks.swap_runtime(make_runtime(tasks.registry, tasks.settings, limits))
     parts.main(words)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

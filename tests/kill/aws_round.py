@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import signal
@@ -18,7 +19,7 @@ from tests.aws.event_source import event_source
 from tests.aws.places import Place
 from tests.aws.runtime_api import Function, Sandbox, Settings, function
 from tests.aws.servers import Server
-from tests.kill.forks import Forked, Forks
+from tests.forks import ROOT, Forked, start
 from tests.kill.ledger import duplicates, lines, progress
 from twolane.backends.sqs.rows import Row, from_text
 from twolane.backends.sqs.sweeping import HIDDEN_S
@@ -42,13 +43,13 @@ DIES = {
 machine was slow: SQS cannot tell."""
 CODE = """import sys
 
-sys.path.insert(0, {kill!r})
+sys.path.insert(0, {root!r})
 import logging
 import twolane.aws_lambda
-import aws_parts
+from tests.kill import aws_parts
 
 logging.getLogger().setLevel("INFO")
-handler = twolane.aws_lambda.handler("parts:tasks")
+handler = twolane.aws_lambda.handler("tests.kill.parts:tasks")
 """
 TOLD = (
     r"the lease of \S+ (\S+) is lost"
@@ -149,13 +150,11 @@ class Round:
         folder: its ledger, effects and log.
         server: where AWS is.
         through: as which the client and the workers see it.
-        forks: starts processes.
     """
 
-    def __init__(self, folder: Path, server: Server, through: Server, forks: Forks) -> None:
+    def __init__(self, folder: Path, server: Server, through: Server) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.forks = forks
         self.killed: set[int] = set()
         self._alive: list[Forked] = []
         with _ONE_AT_A_TIME:
@@ -177,8 +176,9 @@ class Round:
 
     def start(self, *words: object, **environment: str) -> Forked:
         """Start a client or a worker."""
-        environment = {**self.environment, "TWOLANE_WORKER": "in_app", **environment}
-        self._alive.append(self.forks.start(self.folder / "log", environment, *words))
+        environment = {**os.environ, **self.environment, "TWOLANE_WORKER": "in_app", **environment}
+        log = self.folder / "log"
+        self._alive.append(start("tests.kill.aws_parts", *words, environment=environment, stdout=log))
         return self._alive[-1]
 
     def kill(self, process: Forked) -> None:
@@ -197,7 +197,7 @@ class Round:
         """A function that runs what waits."""
         code = self.folder / "function"
         code.mkdir()
-        (code / "worker.py").write_text(CODE.format(kill=str(Path(__file__).parent)))
+        (code / "worker.py").write_text(CODE.format(root=str(ROOT)))
         settings = Settings("worker.handler", code, self.environment, timeout_s=FUNCTION_S, init_s=WITHIN_S)
         with (
             function(settings, self.folder / "log") as made,
@@ -335,9 +335,9 @@ class Round:
 
 
 @contextmanager
-def a_round(folder: Path, server: Server, through: Server, forks: Forks) -> Iterator[Round]:
+def a_round(folder: Path, server: Server, through: Server) -> Iterator[Round]:
     """A round whose processes are gone afterwards, whatever happened."""
-    made = Round(folder, server, through, forks)
+    made = Round(folder, server, through)
     try:
         yield made
     finally:

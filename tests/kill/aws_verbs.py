@@ -1,7 +1,7 @@
 """A process that carries out one verb of the queue on AWS and kills itself before a given call to AWS.
 
 Its `main` is called with a verb, the number of the call, the message's id, and what an event source has received
-(forks.py). Time is a file, which the test turns.
+(tests/forks.py). Time is a file, which the test turns.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -109,3 +110,7 @@ def main(words: Sequence[str]) -> None:
     [answer] = queue.flush([entry])
     if isinstance(answer, Exception):
         raise answer
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

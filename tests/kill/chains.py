@@ -6,12 +6,13 @@ Apart from parts.py since it loads FastAPI.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 from fastapi import Depends
-from parts import NOW, tasks, worker, write_down  # type: ignore[import-not-found]  # a script's folder is its path
 
+from tests.kill.parts import NOW, tasks, worker, write_down
 from twolane import Lanes, TaskContext, given
 
 LINKS = 3
@@ -44,3 +45,7 @@ def main(words: Sequence[str]) -> None:
         asyncio.run(client(int(words[1])))
     else:
         asyncio.run(worker(words[1], int(words[2])))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,6 +1,6 @@
 """What the killed processes run: the tasks, a client with a ledger, a worker that may kill itself at a step.
 
-Forked (forks.py). Every line of the ledger and of the effects is fsynced before
+Forked (tests/forks.py). Every line of the ledger and of the effects is fsynced before
 anything goes on, so that a kill cannot take back what they say.
 """
 
@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import pydantic.type_adapter  # noqa: F401  (once, in the process that forks, and not in each of its children)
-
-import twolane.backends.sqlite
-import twolane.engine.worker
-import twolane.wiring.opening  # noqa: F401
 from twolane import Backoff, RetryLater, TaskContext, Tasks
 from twolane.contracts.queue import CancelMessage, Delivery, Outgoing, Send
 from twolane.engine import teller
@@ -179,10 +176,12 @@ async def worker(step: str, number: int) -> None:
 
 def main(words: Sequence[str]) -> None:
     """Be the client or a worker of a round."""
-    import logging
-
     logging.basicConfig(level=logging.INFO, format="%(process)d %(levelname)s:%(name)s:%(message)s")
     if words[0] == "client":
         asyncio.run(client(int(words[1])))
     else:
         asyncio.run(worker(words[1], int(words[2])))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,6 +1,6 @@
 """What the killed tellers run: tasks that die, and `kill -9` at a moment between sending an alert and marking it.
 
-Its `main` is called with `send COUNT SEED` or `work`, in a process of its own (forks.py). Each message that was accepted goes into the ledger, with its task.
+Its `main` is called with `send COUNT SEED` or `work`, in a process of its own (tests/forks.py). Each message that was accepted goes into the ledger, with its task.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ import logging
 import os
 import random
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-import apprise  # noqa: F401  (once, in the process that forks, and not in each of its children)
 
 from twolane import Backoff, Death, Tasks
 from twolane.engine import teller
@@ -86,3 +85,7 @@ def main(words: Sequence[str]) -> None:
         asyncio.run(send(int(words[1]), int(words[2])))
     else:
         asyncio.run(work())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

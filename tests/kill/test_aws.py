@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -17,11 +17,9 @@ from tests.aws.faults import Chances, Weather
 from tests.aws.proxy import proxy
 from tests.aws.servers import Server
 from tests.kill.aws_round import ProcessWorkers, Round, Workers, a_round
-from tests.kill.forks import Forks
 from tests.kill.test_kill import ROUNDS, SEED, STEPS
 from twolane.backends.sqs import outbox, reaping
 
-PARTS = Path(__file__).with_name("aws_parts.py")
 AT_ONCE = int(os.environ.get("TWOLANE_KILL_AT_ONCE", "5"))
 """So many rounds play side by side: they mostly wait for leases."""
 MESSAGES = 24
@@ -29,13 +27,6 @@ BAD = 0.02
 """How likely each misdeed of the network is for each request; there are eight."""
 
 Play = Callable[[Any, Path], dict[str, int]]
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    made = Forks(PARTS)
-    yield made
-    made.close()
 
 
 @pytest.fixture(autouse=True)
@@ -70,10 +61,10 @@ def working(this: Round, seed: int) -> AbstractContextManager[Workers]:
 
 
 @pytest.mark.parametrize("first", range(0, ROUNDS, AT_ONCE))
-def test_random_kills_lose_nothing(first: int, aws: Server, forks: Forks, tmp_path: Path) -> None:
+def test_random_kills_lose_nothing(first: int, aws: Server, tmp_path: Path) -> None:
     def play(seed: int, folder: Path) -> dict[str, int]:
         chance = random.Random(seed)
-        with a_round(folder, aws, aws, forks) as this, working(this, seed) as workers:
+        with a_round(folder, aws, aws) as this, working(this, seed) as workers:
             client = this.start("client", MESSAGES)
             client_dies = chance.random() < 0.25
             for number in range(chance.choice((1, 2))):
@@ -92,9 +83,9 @@ def test_random_kills_lose_nothing(first: int, aws: Server, forks: Forks, tmp_pa
 
 
 @pytest.mark.parametrize("first", range(0, ROUNDS, AT_ONCE))
-def test_a_bad_network_loses_nothing(first: int, aws: Server, forks: Forks, tmp_path: Path) -> None:
+def test_a_bad_network_loses_nothing(first: int, aws: Server, tmp_path: Path) -> None:
     def play(seed: int, folder: Path) -> dict[str, int]:
-        with proxy(aws) as between, a_round(folder, aws, between.server, forks) as this:
+        with proxy(aws) as between, a_round(folder, aws, between.server) as this:
             between.weather = Weather(seed, Chances.all(BAD))
             with working(this, seed) as workers:
                 this.start("client", MESSAGES)
@@ -104,11 +95,9 @@ def test_a_bad_network_loses_nothing(first: int, aws: Server, forks: Forks, tmp_
     side_by_side(play, seeds(first), tmp_path)
 
 
-def test_a_kill_between_two_steps_of_a_delivery_loses_nothing(
-    aws: Server, forks: Forks, tmp_path: Path
-) -> None:
+def test_a_kill_between_two_steps_of_a_delivery_loses_nothing(aws: Server, tmp_path: Path) -> None:
     def play(step: str, folder: Path) -> dict[str, int]:
-        with a_round(folder, aws, aws, forks) as this:
+        with a_round(folder, aws, aws) as this:
             this.start("client", MESSAGES)
             this.until_written("sent", 1)
             workers = ProcessWorkers(this, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -13,7 +14,7 @@ import pytest
 from tests.aws.places import Place, TurnedClock
 from tests.aws.servers import Server
 from tests.contract.house import FAILURE, LEASE_S, House, InAws
-from tests.kill.forks import Forks
+from tests.forks import start
 from twolane.backends.sqs import SqsQueue
 from twolane.contracts.queue import AckDelivery, Checkpoint, DeadLetterDelivery, Discard, Redrive, Send
 from twolane.contracts.upkeep import Reap
@@ -26,12 +27,12 @@ MOST_CALLS = 60
 class Killed:
     """A place on AWS in which processes are killed, and those that come after them."""
 
-    def __init__(self, house: House, backend: InAws, server: Server, forks: Forks, log: Path) -> None:
+    def __init__(self, house: House, backend: InAws, server: Server, log: Path) -> None:
         self.house = house
         self.backend = backend
-        self._forks = forks
         self._log = log
         self._environment = {
+            **os.environ,
             **server.environment,
             "TWOLANE_QUEUE": str(backend.place.address),
             "TWOLANE_KILL_TABLE": backend.place.name,
@@ -51,7 +52,10 @@ class Killed:
             arrived = (
                 [json.dumps(asdict(each)) for each in self.backend.place.arrive("default")] if fed else []
             )
-            code = self._forks.start(self._log, self._environment, verb, number, made, *arrived).wait()
+            words = (verb, number, made, *arrived)
+            code = start(
+                "tests.kill.aws_verbs", *words, environment=self._environment, stdout=self._log
+            ).wait()
             if code == 0:
                 assert number > 1, f"{verb} makes no call at all"
                 return
@@ -97,18 +101,11 @@ class Killed:
         return message_id
 
 
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    made = Forks(Path(__file__).with_name("aws_verbs.py"))
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def killed(turned_aws: Server, forks: Forks, tmp_path: Path) -> Iterator[Killed]:
+def killed(turned_aws: Server, tmp_path: Path) -> Iterator[Killed]:
     clock = TurnedClock(turned_aws)
     backend = InAws(Place(turned_aws, queues=("default",)), clock)
-    yield Killed(House(backend, clock), backend, turned_aws, forks, tmp_path / "log")
+    yield Killed(House(backend, clock), backend, turned_aws, tmp_path / "log")
     backend.close()
 
 
@@ -133,11 +130,11 @@ def test_a_delivery_that_was_killed_comes_again_until_it_is_done(killed: Killed,
     ("verb", "fifo"), [("continue", False), ("continue large", False), ("continue", True)]
 )
 def test_a_continuation_that_was_killed_goes_on_from_its_checkpoint_once(
-    turned_aws: Server, forks: Forks, tmp_path: Path, verb: str, fifo: bool
+    turned_aws: Server, tmp_path: Path, verb: str, fifo: bool
 ) -> None:
     clock = TurnedClock(turned_aws)
     backend = InAws(Place(turned_aws, queues=("default",), fifo=fifo), clock)
-    killed = Killed(House(backend, clock), backend, turned_aws, forks, tmp_path / "log")
+    killed = Killed(House(backend, clock), backend, turned_aws, tmp_path / "log")
 
     for message_id in killed.kills(verb, killed.house.send, fed=True):
         killed.recover()  # nobody has deleted the old message: the function is dead
@@ -189,12 +186,12 @@ def test_a_discard_that_was_killed_is_a_dead_letter_still_or_discarded(killed: K
 
 
 def test_what_sqs_took_away_is_buried_whoever_is_killed_in_the_sweep(
-    turned_aws: Server, forks: Forks, tmp_path: Path
+    turned_aws: Server, tmp_path: Path
 ) -> None:
     clock = TurnedClock(turned_aws)
     backend = InAws(Place(turned_aws, queues=("default",), max_receives=1), clock)
     house = House(backend, clock)
-    killed = Killed(house, backend, turned_aws, forks, tmp_path / "log")
+    killed = Killed(house, backend, turned_aws, tmp_path / "log")
 
     def taken_away() -> str:
         message_id = house.send(max_attempts=5)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kill.forks import Forked, Forks
+from tests.forks import Forked, start
 from tests.kill.ledger import (
     accepted_is_the_sum,
     children_are_stored_with_their_parent,
@@ -24,44 +24,36 @@ from twolane.values.errors import QueueMissing
 from twolane.values.record import State
 from twolane.wiring.clock import SystemClock
 
-PARTS = Path(__file__).with_name("parts.py")
-CHAINS = Path(__file__).with_name("chains.py")
+PARTS = "tests.kill.parts"
+CHAINS = "tests.kill.chains"
 ROUNDS = int(os.environ.get("TWOLANE_KILL_ROUNDS", "15"))
 SEED = int(os.environ["TWOLANE_KILL_SEED"])
 STEPS = ("read", "call", "decide", "settle", "settled")
 DEADLINE_S = 100.0
 
 
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    made = Forks(PARTS)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def forks_of_chains() -> Iterator[Forks]:
-    made = Forks(CHAINS)
-    yield made
-    made.close()
-
-
 class Round:
-    """The processes of one round, in a folder of its own."""
+    """The processes of one round, in a folder of its own.
 
-    def __init__(self, folder: Path, forks: Forks) -> None:
+    Args:
+        folder: that.
+        parts: the module that they run.
+    """
+
+    def __init__(self, folder: Path, parts: str) -> None:
         self.folder = folder
-        self.forks = forks
+        self.parts = parts
         self.killed: set[int] = set()
         self.workers: list[Forked] = []
 
     def start(self, *words: object) -> Forked:
         """Start a client or a worker."""
         environment = {
+            **os.environ,
             "TWOLANE_KILL_FOLDER": str(self.folder),
             "TWOLANE_QUEUE": f"sqlite:///{self.folder / 'queue.db'}",
         }
-        return self.forks.start(self.folder / "log", environment, *words)
+        return start(self.parts, *words, environment=environment, stdout=self.folder / "log")
 
     def start_worker(self, step: str = "never", number: int = 1) -> Forked:
         """Start a worker that may kill itself at a step."""
@@ -125,9 +117,9 @@ class Round:
 
 
 @contextmanager
-def a_round(folder: Path, forks: Forks) -> Iterator[Round]:
+def a_round(folder: Path, parts: str = PARTS) -> Iterator[Round]:
     """A round whose workers are gone afterwards, whatever happened."""
-    made = Round(folder, forks)
+    made = Round(folder, parts)
     try:
         yield made
     finally:
@@ -136,11 +128,11 @@ def a_round(folder: Path, forks: Forks) -> Iterator[Round]:
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_random_kills_lose_nothing(number: int, forks: Forks, tmp_path: Path) -> None:
+def test_random_kills_lose_nothing(number: int, tmp_path: Path) -> None:
     seed = SEED + number
     chance = random.Random(seed)
     print(f"seed {seed}")
-    with a_round(tmp_path, forks) as this:
+    with a_round(tmp_path) as this:
         client = this.start("client", 48)
         for _ in range(chance.choice((1, 2))):
             this.start_worker()
@@ -159,10 +151,8 @@ def test_random_kills_lose_nothing(number: int, forks: Forks, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_kill_between_two_steps_of_a_delivery_loses_nothing(
-    step: str, forks: Forks, tmp_path: Path
-) -> None:
-    with a_round(tmp_path, forks) as this:
+def test_a_kill_between_two_steps_of_a_delivery_loses_nothing(step: str, tmp_path: Path) -> None:
+    with a_round(tmp_path) as this:
         assert this.start("client", 24).wait() == 0, this.tail()
         for number in (1, 3):
             this.let_it_die(step, number)
@@ -171,12 +161,10 @@ def test_a_kill_between_two_steps_of_a_delivery_loses_nothing(
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_kill_between_two_steps_of_a_chain_loses_no_child(
-    step: str, forks_of_chains: Forks, tmp_path: Path
-) -> None:
+def test_a_kill_between_two_steps_of_a_chain_loses_no_child(step: str, tmp_path: Path) -> None:
     """A parent is done, and all it sent is stored; or it is not, and nothing is."""
     chains, each = 3, 1 + 2 * 3  # a head, and two successors with two of their own in a row
-    with a_round(tmp_path, forks_of_chains) as this:
+    with a_round(tmp_path, CHAINS) as this:
         assert this.start("client", chains).wait() == 0, this.tail()
         for number in (1, 3, 4):
             this.let_it_die(step, number)

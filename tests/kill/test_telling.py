@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import time
@@ -12,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.forks import Forked, start
 from tests.inbox import WebInbox, web_inbox
-from tests.kill.forks import Forked, Forks
 from tests.kill.ledger import lines
 from tests.kill.test_kill import ROUNDS, SEED
 from twolane.backends.sqlite import SqliteRecords
@@ -21,7 +22,6 @@ from twolane.values.record import State
 from twolane.wiring.alert_targets import AppriseTarget
 from twolane.wiring.clock import SystemClock
 
-PARTS = Path(__file__).with_name("tells.py")
 DIGEST_S = 1.0
 """The rounds' minute: the product's window is 60 times as long, its leases about 8 times."""
 WITHIN_S = 60.0
@@ -33,20 +33,20 @@ _MANY = re.compile(r"([\d,]+) x (\w+): ")
 class Round:
     """The processes of one round over one queue and one inbox."""
 
-    def __init__(self, folder: Path, inbox: WebInbox, forks: Forks) -> None:
+    def __init__(self, folder: Path, inbox: WebInbox) -> None:
         self.folder = folder
         self.inbox = inbox
-        self.forks = forks
         self.workers: list[Forked] = []
         self.started: list[Forked] = []
 
     def start(self, *words: object) -> Forked:
         environment = {
+            **os.environ,
             "TWOLANE_KILL_FOLDER": str(self.folder),
             "TWOLANE_QUEUE": f"sqlite:///{self.folder / 'queue.db'}",
             "TWOLANE_ALERTS": self.inbox.address,
         }
-        process = self.forks.start(self.folder / "log", environment, *words)
+        process = start("tests.kill.tells", *words, environment=environment, stdout=self.folder / "log")
         self.started.append(process)
         if words[0] == "work":
             self.workers.append(process)
@@ -101,17 +101,10 @@ class Round:
         return log.read_text()[-4000:] if log.exists() else ""
 
 
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    made = Forks(PARTS)
-    yield made
-    made.close()
-
-
 @contextmanager
-def a_round(folder: Path, forks: Forks) -> Iterator[Round]:
+def a_round(folder: Path) -> Iterator[Round]:
     with web_inbox() as inbox:
-        made = Round(folder, inbox, forks)
+        made = Round(folder, inbox)
         try:
             yield made
         finally:
@@ -135,11 +128,11 @@ def most_in_a_window(times: list[float]) -> int:
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_every_death_is_told_whoever_is_killed(number: int, tmp_path: Path, forks: Forks) -> None:
+def test_every_death_is_told_whoever_is_killed(number: int, tmp_path: Path) -> None:
     seed = SEED + number
     chance = random.Random(seed)
     print(f"seed {seed}")
-    with a_round(tmp_path, forks) as this:
+    with a_round(tmp_path) as this:
         inbox = this.inbox
         inbox.status = chance.choice((200, 200, 429, 500, 0))
         sender = this.start("send", COUNT, seed)
@@ -176,9 +169,9 @@ def test_every_death_is_told_whoever_is_killed(number: int, tmp_path: Path, fork
     print(f"{len(inbox.heard)} messages for {COUNT} deaths, all told {took_s:.1f} s after the target was up")
 
 
-def test_a_kill_between_sending_and_marking_tells_twice_not_never(tmp_path: Path, forks: Forks) -> None:
+def test_a_kill_between_sending_and_marking_tells_twice_not_never(tmp_path: Path) -> None:
     """The inbox has taken the alert, its answer never reaches the teller: that one is killed meanwhile."""
-    with a_round(tmp_path, forks) as this:
+    with a_round(tmp_path) as this:
         this.inbox.status = 0
         worker = this.start("work")
         this.wait(this.start("send", COUNT, 1))

@@ -8,13 +8,12 @@ import os
 import re
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.forks import ROOT, start
 from twolane.backends.sqlite import SqliteQueue, SqliteRecords
 from twolane.contracts.queue import DeadLetterDelivery, Entry, Outgoing, Receive, Send
 from twolane.contracts.watch import LeadWatch, ObserveConditions
@@ -22,7 +21,6 @@ from twolane.values.condition import Kind, Phase, Standing, WatchState
 from twolane.values.outcome import Failure, Reason
 from twolane.wiring.clock import SystemClock
 
-ROOT = Path(__file__).parents[2]
 DEADLINE_S = 60.0
 CLOCK = SystemClock()
 
@@ -118,10 +116,7 @@ class Process:
             "TWOLANE_QUEUE": f"sqlite:///{folder / 'queue.db'}",
             **env,
         }
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", *command], stdout=log, stderr=log, env=environment, cwd=folder
-            )
+        self.process = start(*command, environment=environment, folder=folder, stdout=self._log)
 
     @property
     def log(self) -> str:
@@ -155,7 +150,6 @@ class Process:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()
-            self.process.wait()
 
     def get(self, path: str) -> tuple[int, Any]:
         """Status and JSON of an answer of a server."""

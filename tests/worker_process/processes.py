@@ -6,10 +6,12 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+from tests.forks import start
 
 HERE = Path(__file__).parent
 DEADLINE_S = 100.0
@@ -28,11 +30,9 @@ class Worker:
 
     def __init__(self, folder: Path, target: str, *options: str, app_dir: Path = HERE, **env: str) -> None:
         self._log = folder / f"log-{time.monotonic_ns()}"
-        command = [sys.executable, "-m", "twolane", "worker", target, "--app-dir", str(app_dir), *options]
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, env={**os.environ, **env}, start_new_session=True
-            )
+        command = ("twolane", "worker", target, "--app-dir", app_dir, *options)
+        environment = {**os.environ, **env}
+        self.process = start(*command, environment=environment, stdout=self._log, session=True)
 
     @property
     def log(self) -> str:
@@ -56,7 +56,7 @@ class Worker:
     def until(self, condition: Callable[[], object], what: str) -> None:
         try:
             until(lambda: condition() or self.process.poll() is not None, what)
-            assert condition(), f"the parent ended with {self.process.returncode} before: {what}"
+            assert condition(), f"the parent ended with {self.process.poll()} before: {what}"
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log}") from None
 
@@ -65,7 +65,8 @@ class Worker:
 
     def signal_all(self, number: int) -> None:
         """As a terminal does at Ctrl-C, and systemd at a stop: to parent and child."""
-        os.killpg(self.process.pid, number)
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
 
     def exit_code(self) -> int:
         try:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from typing import Any
 
+from tests import forks
 from tests.worker_process.conftest import Place
 from twolane.values.record import State
 
 
 def twolane(*arguments: str) -> str:
-    command = [sys.executable, "-m", "twolane", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    done = forks.run("twolane", *arguments, environment=os.environ)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_a_running_task_is_seen_and_cancelled(place: Place, jobs: Any, start: Any) -> None:
