@@ -103,10 +103,11 @@ class ProcessWorkers:
         return killers(self._round)
 
     def keep_up(self) -> None:
-        gone = self.died()
-        for worker in [each for each in self._running if each.pid in gone]:
+        for worker in [each for each in self._running if each.poll() is not None]:
             self._running.remove(worker)
-            assert self._round.reap(worker) == -signal.SIGKILL
+            code = self._round.reap(worker)
+            # A network so bad that it cannot start is the other reason to end; the parent of a worker starts it again.
+            assert code == -signal.SIGKILL if worker.pid in self.died() else code == 1, self._round.tail()
         if not self._running:
             self.start()
 
