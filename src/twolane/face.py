@@ -11,7 +11,7 @@ from twolane.engine.filling import Filling, filled_names
 from twolane.engine.options import NOT_POLICY, QUESTION, check_options
 from twolane.engine.task import Registry, Sendable, Task, checked, default_name, policy_with
 from twolane.values.errors import DefinitionError, SettingsError
-from twolane.values.policy import Backoff, Policy
+from twolane.values.policy import HELD_EVERYWHERE_S, Backoff, Policy
 from twolane.values.ticket import Lane, Ticket
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Tasks:
 
         Raises:
             DefinitionError: no answer, options that this lane cannot keep, a name that is taken, a
-                signature that cannot be a task.
+                signature that cannot be a task, a time-out beyond the 12 hours of a queue that is on SQS.
         """
         if bare or if_lost not in ("ignore", "alert"):
             given = "" if if_lost is None else f", not {if_lost!r}"
@@ -178,10 +178,21 @@ class Tasks:
                 public_result=options.get("public_result", False),
                 filling=_filling(self, fn, its_name, lane),
             )
+            if lane is Lane.QUEUE and task.policy.timeout_s > HELD_EVERYWHERE_S:
+                self._check_timeout(task)
             self.registry.add(task)
             return task
 
         return register
+
+    def _check_timeout(self, task: Task[Any, Any, Any]) -> None:
+        """Refuse a time-out that no queue of SQS can keep, where it is known by now that this one is."""
+        from twolane.engine.opening_checks import check_timeouts
+        from twolane.wiring.settings import known_address, longest_attempt_s
+
+        address = known_address(self._queue) if self._settings is None else self._settings.address
+        if address is not None:
+            check_timeouts([task], longest_attempt_s(address), address)
 
     def on_death(self, hook: H, /) -> H:
         """Call a function for each death: a decorator for what no address can do.

@@ -179,17 +179,66 @@ def test_a_file_is_asked_for_in_vain() -> None:
 def test_a_task_that_may_take_longer_than_sqs_hides_a_message_is_refused_at_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name, value in ALL.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(SqsQueue, "start", lambda _: None)
+    """For what was defined before anybody had said where the queue is."""
+    monkeypatch.delenv("TWOLANE_QUEUE", raising=False)
     tasks = Tasks()
 
     @tasks.task(if_lost="alert", timeout_s=12 * 3600 + 1)
     def endless() -> None: ...
 
-    with pytest.raises(DefinitionError, match=r"timeout_s=43201.*43200 s at most"):
+    for name, value in ALL.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(SqsQueue, "start", lambda _: None)
+    with pytest.raises(
+        DefinitionError, match=r"endless has timeout_s=43201, .* sqs://shop-\* .*43200 s \(12 h\)"
+    ):
         asyncio.run(tasks.runtime.start())
     tasks.close()
+
+
+@pytest.mark.parametrize(
+    ("in_code", "in_environment"),
+    [
+        ("sqs://shop", ""),
+        (None, "sqs://shop-*"),
+        ("sqlite:////queue.db", "https://sqs.eu-west-1.amazonaws.com/1/shop"),
+    ],
+)
+def test_it_is_refused_at_its_definition_where_the_queue_is_known_by_then(
+    monkeypatch: pytest.MonkeyPatch, in_code: str | None, in_environment: str
+) -> None:
+    monkeypatch.setenv("TWOLANE_QUEUE", in_environment)
+    tasks = Tasks(queue=in_code)
+
+    def endless() -> None: ...
+
+    with pytest.raises(
+        DefinitionError, match=r"endless has timeout_s=43201, .* (sqs|https)://.*43200 s \(12 h\)"
+    ):
+        tasks.task(if_lost="alert", timeout_s=12 * 3600 + 1)(endless)
+    assert not tasks.registry.queue_tasks()
+    tasks.task(if_lost="alert", timeout_s=12 * 3600)(endless)
+
+
+@pytest.mark.parametrize(("in_code", "in_environment"), [(None, ""), ("sqs://shop", "sqlite:////queue.db")])
+def test_a_file_holds_a_task_for_as_long_as_it_takes(
+    monkeypatch: pytest.MonkeyPatch, in_code: str | None, in_environment: str
+) -> None:
+    monkeypatch.setenv("TWOLANE_QUEUE", in_environment)
+
+    @Tasks(queue=in_code).task(if_lost="alert", timeout_s=24 * 3600)
+    def endless() -> None: ...
+
+
+def test_settings_that_were_read_say_where_the_queue_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that is set later moves no queue, and so refuses no task."""
+    monkeypatch.setenv("TWOLANE_QUEUE", "sqlite:////queue.db")
+    tasks = Tasks()
+    assert tasks.settings.file
+    monkeypatch.setenv("TWOLANE_QUEUE", "sqs://shop")
+
+    @tasks.task(if_lost="alert", timeout_s=24 * 3600)
+    def endless() -> None: ...
 
 
 def test_a_table_without_its_index_is_told_at_start(aws: Server) -> None:

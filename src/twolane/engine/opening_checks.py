@@ -1,4 +1,4 @@
-"""What is looked at when the lanes open: whether this queue can keep what the tasks ask for."""
+"""Whether a queue can keep what the tasks ask for: looked at when the lanes open, or as soon as it is known."""
 
 from __future__ import annotations
 
@@ -23,8 +23,13 @@ def say_unordered(tasks: Sequence[Task[Any, Any, Any]]) -> None:
             )  # fmt: skip
 
 
-def check_timeouts(tasks: Sequence[Task[Any, Any, Any]], longest_s: float | None) -> None:
+def check_timeouts(tasks: Sequence[Task[Any, Any, Any]], longest_s: float | None, address: str) -> None:
     """See that the queue can hold each delivery as long as its task may take.
+
+    Args:
+        tasks: those of the queue lane.
+        longest_s: how long it can, in seconds, extensions included; None: for ever.
+        address: the queue's, for people.
 
     Raises:
         DefinitionError: it cannot.
@@ -32,8 +37,10 @@ def check_timeouts(tasks: Sequence[Task[Any, Any, Any]], longest_s: float | None
     for task in tasks:
         if longest_s is not None and task.policy.timeout_s > longest_s:
             raise DefinitionError(
-                f"task {task.name} has timeout_s={task.policy.timeout_s:g}, and this queue holds a delivery for "
-                f"{longest_s:g} s at most: give it less, and save checkpoints"
+                f"task {task.name} has timeout_s={task.policy.timeout_s:g}, and the queue {address} can hold a delivery "
+                f"for {longest_s:g} s ({longest_s / 3600:g} h) at most, however often its lease is extended: another "
+                f"worker would run it beside the first. Give it timeout_s={longest_s:g} or less; what may take longer "
+                f"saves checkpoints (ctx.checkpoint), and its next attempt goes on from the last one"
             )
 
 

@@ -243,9 +243,10 @@ class Runtime:
         for task in tasks:
             _ = task.arguments.model  # what cannot be stored is said at start, not at the first send
         if tasks:
-            opened = await asyncio.to_thread(self._open)  # and so is a place where no queue can be
-            check_timeouts(tasks, opened.stores.queue.capabilities.longest_attempt_s)
-            if not opened.stores.queue.capabilities.groups:
+            stores = (await asyncio.to_thread(self._open)).stores  # and so is a place where no queue can be
+            can = stores.queue.capabilities
+            check_timeouts(tasks, can.longest_attempt_s, stores.address)
+            if not can.groups:
                 say_unordered(tasks)
             self.informing.start_telling(self.batcher, self.stores, self.limits)
             if self._kind is not None:

@@ -9,6 +9,9 @@ from typing import Any
 MAX_PAUSE_S = 11 * 3600.0
 """The longest pause before a retry on every backend: SQS holds a message for 12 h in all."""
 
+HELD_EVERYWHERE_S = 12 * 3600.0
+"""So long every backend can hold a delivery, extensions included; SQS can for no longer."""
+
 MAX_CRASHES = 100
 """So many deliveries of one message may end with their process, whatever progress they made."""
 

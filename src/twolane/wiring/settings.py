@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from twolane.backends.s3 import Bucket, read_bucket
 from twolane.backends.sqs import Address, read_address
 from twolane.values.errors import SettingsError
+from twolane.values.policy import HELD_EVERYWHERE_S
 from twolane.values.thresholds import Thresholds
 from twolane.wiring.alert_targets import written
 from twolane.wiring.aws_rules import read_state
@@ -182,9 +183,24 @@ def _said(
 def _queue(address: str | None, source: str, made_in: str | None) -> Path | Address:
     if not address:
         return default_file(made_in)
-    if urlsplit(address).scheme in ("sqs", "http", "https"):
-        return read_address(address)
-    return _path(address, "sqlite", source)
+    return read_address(address) if _is_of_sqs(address) else _path(address, "sqlite", source)
+
+
+def _is_of_sqs(address: str) -> bool:
+    return urlsplit(address).scheme in ("sqs", "http", "https")
+
+
+def known_address(in_code: str | None) -> str | None:
+    """The queue's address as far as it is said by now, without a look at whether it is one; None: nobody has said any."""
+    return os.environ.get("TWOLANE_QUEUE") or in_code
+
+
+def longest_attempt_s(address: str) -> float | None:
+    """How long the queue of an address can hold a delivery, in seconds, extensions included; None: for ever.
+
+    Opens nothing: a definition can ask it, and the queue's own answer is asked for when it is opened.
+    """
+    return HELD_EVERYWHERE_S if _is_of_sqs(address) else None
 
 
 def _blobs(address: str | None, source: str, file: Path | Address | None) -> Path | Bucket:
