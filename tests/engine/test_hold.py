@@ -23,6 +23,14 @@ def test_the_first_reason_stands(hold: Hold) -> None:
         hold.check()
 
 
+def test_what_comes_behind_a_cancellation_is_told_once_more(hold: Hold) -> None:
+    told: list[tuple[str | None, bool]] = []
+    hold.on_interrupt(lambda: told.append((hold.why, hold.may_go_on)))
+    for why in ("cancelled", "cancelled", "timed_out", "stopping", "cancelled"):
+        hold.interrupt(why)
+    assert told == [("cancelled", True), ("cancelled", False)]
+
+
 def test_who_listens_late_is_told_at_once(hold: Hold) -> None:
     told: list[str | None] = []
     hold.interrupt("stopping")

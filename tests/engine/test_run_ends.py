@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from twolane import TaskContext, Tasks
+from twolane import Interrupted, TaskContext, Tasks
 from twolane.engine import on_loop as module
 from twolane.engine.hold import Hold
 from twolane.engine.run import Ran, Surroundings, run
@@ -194,6 +194,64 @@ class TestInterruptions:
             return await running
 
         assert asyncio.run(main()) == Ran(did.Succeeded("the result"), Policy())
+
+    @pytest.mark.parametrize("then", ["timed_out", "lease_lost", "stopping"])
+    def test_a_sync_task_that_swallows_its_cancellation_is_left_at_the_next_reason(
+        self, tasks: Tasks, held: Held, around: Surroundings, threads: Threads, then: str
+    ) -> None:
+        swallowed, end, ended = threading.Event(), threading.Event(), threading.Event()
+
+        @tasks.task(if_lost="alert")
+        def deaf(ctx: TaskContext) -> None:
+            hold.interrupt("cancelled")
+            with pytest.raises(Interrupted, match="cancelled"):
+                ctx.checkpoint(1)
+            swallowed.set()
+            end.wait(30)
+            ended.set()
+
+        async def main() -> Ran:
+            running = asyncio.create_task(run(hold, around))
+            await asyncio.to_thread(swallowed.wait, 30)
+            hold.interrupt(then)
+            return await asyncio.wait_for(running, 30)
+
+        hold = held(deaf)
+        ran = asyncio.run(main())
+        assert (ran.outcome, ran.stuck, threads.stuck) == (did.WasCancelled(), True, 1)
+        end.set()
+        assert ended.wait(30)
+
+    def test_an_async_task_that_is_cancelled_cleans_up_undisturbed(
+        self, tasks: Tasks, held: Held, around: Surroundings
+    ) -> None:
+        async def main() -> Ran:
+            began, cleans, go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+            @tasks.task(if_lost="alert")
+            async def tidy() -> str:
+                try:
+                    began.set()
+                    await asyncio.Event().wait()
+                finally:
+                    cleans.set()
+                    await go.wait()
+                    cleaned.append(True)
+
+            hold = await asyncio.to_thread(held, tidy)
+            running = asyncio.create_task(run(hold, around))
+            await began.wait()
+            hold.interrupt("cancelled")
+            await cleans.wait()
+            hold.interrupt("stopping")
+            await asyncio.sleep(0)  # a turn for what it asks of the loop
+            await asyncio.sleep(0)
+            go.set()
+            return await running
+
+        cleaned: list[bool] = []
+        assert asyncio.run(main()).outcome == did.WasCancelled()
+        assert cleaned == [True]
 
     def test_before_it_began_nothing_of_it_runs(self, make: Make, held: Held, do: Do) -> None:
         ran: list[int] = []

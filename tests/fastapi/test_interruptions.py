@@ -239,6 +239,20 @@ class TestInterruptions:
         assert isinstance(ran.outcome, did.WasCancelled)
         assert room.told == ["opened", Interrupted]
 
+    def test_leave_a_function_that_heeds_no_cancellation_when_its_time_is_over(self, room: Room) -> None:
+        def work(found: None = Depends(room.session)) -> None:
+            room.began.set()
+            room.go.wait(WAIT_S)
+
+        async def cancel_and_time_out(hold: Hold) -> None:
+            hold.interrupt("cancelled")
+            await asyncio.sleep(0)  # it is heard, and waits for a checkpoint
+            hold.interrupt("timed_out")
+
+        ran = room.run(room.task(work), cancel_and_time_out)
+        assert isinstance(ran.outcome, did.WasCancelled)
+        assert ran.stuck
+
     def test_of_a_shutdown_close_an_async_task_at_once(self, room: Room) -> None:
         async def work(found: None = Depends(room.session_async)) -> None:
             room.began.set()

@@ -16,6 +16,7 @@ class Hold:
         delivery: what was received.
         why: why the delivery must end: `cancelled`, `timed_out`, `lease_lost`, `stopping`, `paused` (at a checkpoint),
             `out_of_time`; None: it need not.
+        may_go_on: it is cancelled, and nothing else: it goes on to its next checkpoint, and to its time-out at most.
         saved: the last checkpoint that this delivery made beyond what it began with; None: it has not got on.
         began_late: it began when most of its process's time was over.
         alone: nothing may run beside it, since it is a suspect that made no progress yet.
@@ -33,6 +34,7 @@ class Hold:
         "delivery",
         "has_thread",
         "kept",
+        "may_go_on",
         "saved",
         "why",
     )
@@ -40,6 +42,7 @@ class Hold:
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
         self.why: str | None = None
+        self.may_go_on = False
         self.alone = delivery.alone
         self.has_thread = False
         self.kept: object = None
@@ -56,18 +59,22 @@ class Hold:
         return had
 
     def interrupt(self, why: str) -> None:
-        """Ask the task to end; the first reason stands. Told at once to who listens, to the task at its next check."""
+        """Ask the task to end; the first reason stands. Told at once to who listens, to the task at its next check.
+
+        Who listens is told once, but that a second time which comes behind a cancellation: a task may have swallowed it.
+        """
         with self._guard:
-            if self._told:
+            if self._told and (not self.may_go_on or why == "cancelled"):
                 return
             self._told = True
+            self.may_go_on = why == "cancelled"
             self.why = self.why or why
             listeners = self._listeners
         for listener in listeners:
             listener()
 
     def on_interrupt(self, listener: Callable[[], None]) -> None:
-        """Call `listener` once when the delivery must end, at once if it must already; from any thread."""
+        """Call `listener` when the delivery must end, at once if it must already; from any thread. See `interrupt`."""
         with self._guard:
             self._listeners = (*self._listeners, listener)
             if not self._told:

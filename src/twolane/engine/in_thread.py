@@ -95,8 +95,8 @@ class ThreadCall:
         self._loop.call_soon_threadsafe(self._leave)
 
     def _leave(self) -> None:
-        if self._hold.why == "cancelled":
-            return  # it waits for the function's checkpoint
+        if self._hold.may_go_on:
+            return  # a cancellation waits for the function's checkpoint
         if not self._told:
             self._go_on(None, Interrupted(self._hold.why or ""))
 

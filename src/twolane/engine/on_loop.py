@@ -33,7 +33,9 @@ class LoopCall:
         filled: the call of a function whose parameters are filled, which may be in a thread.
     """
 
-    __slots__ = ("_deadlines", "_filled", "_hold", "_is_over", "_loop", "_name", "_running", "_then")
+    __slots__ = (
+        "_deadlines", "_filled", "_hold", "_is_cancelled", "_is_over", "_loop", "_name", "_running", "_then"
+    )  # fmt: skip
 
     def __init__(
         self, name: str, hold: Hold, then: Ended, deadlines: Deadlines, filled: FilledCall | None = None
@@ -43,6 +45,7 @@ class LoopCall:
         self._then = then
         self._deadlines = deadlines
         self._filled = filled
+        self._is_cancelled = False
         self._is_over = False
         self._loop = asyncio.get_running_loop()
 
@@ -91,13 +94,15 @@ class LoopCall:
     def _end(self) -> None:
         """Cancel it, but not while its function is in a thread."""
         filled = self._filled
-        if filled is not None and filled.begun and self._hold.why == "cancelled":
-            return  # it waits for the function's checkpoint
+        if filled is not None and filled.begun and self._hold.may_go_on:
+            return  # a cancellation waits for the function's checkpoint
         if filled is not None and filled.give_up():
             self._leave()
             return
-        self._running.cancel()
-        self._loop.call_later(UNHEEDED_S, self._leave)
+        if not self._is_cancelled:  # once: the second would interrupt how it cleans up
+            self._is_cancelled = True
+            self._running.cancel()
+            self._loop.call_later(UNHEEDED_S, self._leave)
 
     def _ended(self, result: Any, error: BaseException | None) -> None:
         if self._is_over:
