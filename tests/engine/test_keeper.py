@@ -24,7 +24,7 @@ def holds() -> list[Hold]:
 
 @pytest.fixture
 def keeper(batcher: Batcher, holds: list[Hold]) -> Iterator[LeaseKeeper]:
-    keeper = LeaseKeeper(batcher, lambda: list(holds), 60.0)
+    keeper = LeaseKeeper(batcher, lambda: list(holds), 60.0, lambda: True)
     yield keeper
     keeper.close()
 
@@ -111,6 +111,6 @@ def test_does_it_by_itself_every_third_of_a_lease(
     batcher.ask_blocking(ReleaseDelivery(hold.delivery.receipt))
     lost = Event()
     hold.on_interrupt(lost.set)
-    keeper = LeaseKeeper(batcher, lambda: [hold], 0.03)
+    keeper = LeaseKeeper(batcher, lambda: [hold], 0.03, lambda: True)
     assert lost.wait(30)
     keeper.close()

@@ -13,7 +13,7 @@ import pytest
 from twolane import Interrupted, TaskContext, Tasks
 from twolane.engine import on_loop as module
 from twolane.engine.hold import Hold
-from twolane.engine.run import Ran, Surroundings, run
+from twolane.engine.run import Ran, Surroundings, begin, run
 from twolane.engine.threads import Threads
 from twolane.values import outcome as did
 from twolane.values.policy import Policy
@@ -221,6 +221,29 @@ class TestInterruptions:
         assert (ran.outcome, ran.stuck, threads.stuck) == (did.WasCancelled(), True, 1)
         end.set()
         assert ended.wait(30)
+
+    def test_a_sync_task_whose_loop_is_closed_hears_of_it_at_its_checkpoint(
+        self, tasks: Tasks, held: Held, around: Surroundings
+    ) -> None:
+        began, go, noticed = threading.Event(), threading.Event(), threading.Event()
+
+        @tasks.task(if_lost="alert")
+        def long(ctx: TaskContext) -> None:
+            began.set()
+            go.wait(30)
+            with pytest.raises(Interrupted, match="lease_lost"):
+                ctx.checkpoint(1)
+            noticed.set()
+
+        async def main() -> None:
+            begin(hold, around, lambda ran: None)
+            await asyncio.to_thread(began.wait, 30)
+
+        hold = held(long)
+        asyncio.run(main())
+        hold.interrupt("lease_lost")
+        go.set()
+        assert noticed.wait(30)
 
     def test_an_async_task_that_is_cancelled_cleans_up_undisturbed(
         self, tasks: Tasks, held: Held, around: Surroundings

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from typing import Any
 
 import pytest
 
-from tests.engine.working import OFTEN_S, WAIT_S, Flushes, Working, working
-from twolane import Backoff, TaskContext, Tasks
+from tests.engine.working import OFTEN_S, WAIT_S, Flushes, Working, runtime_of, working
+from twolane import Backoff, Interrupted, TaskContext, Tasks
 from twolane.backends.memory import MemoryQueue
 from twolane.contracts.queue import CancelMessage, Outgoing, Send
+from twolane.contracts.upkeep import Reap
 from twolane.engine import worker as module
 from twolane.testing import VirtualClock
 from twolane.values.record import State
@@ -201,6 +203,50 @@ class TestLife:
             assert "was no longer ours" in caplog.text
 
         asyncio.run(main())
+
+
+class TestAnEventLoopThatEndsWithoutAStop:
+    def test_keeps_no_message_from_others(
+        self, tasks: Tasks, queue: MemoryQueue, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Its process may live on: in a thread that does not end, or as the host of something else."""
+        go, ended = threading.Event(), threading.Event()
+
+        @tasks.task(if_lost="alert", name="deaf", max_attempts=9)
+        def deaf(ctx: TaskContext) -> None:
+            go.wait(WAIT_S)
+            with pytest.raises(Interrupted, match="lease_lost"):
+                ctx.checkpoint(1)
+            ended.set()
+
+        async def begin() -> str:
+            await runtime.start()
+            message = await worker.send(deaf)
+            await worker.steps.until("call", 1)
+            return message
+
+        runtime = runtime_of(tasks, queue, queue, clock)
+        worker, loop, flushes = Working(runtime, queue), asyncio.new_event_loop(), Flushes(queue)
+        message = loop.run_until_complete(begin())
+        assert runtime._worker is not None
+        keeper = runtime._worker._keeper
+
+        clock.advance(30)
+        for _ in range(2):
+            keeper.extend()
+        assert worker.record(message).visible_at == clock.now() + 30, "a lease of 60 s, not extended"
+        assert caplog.text.count("the 1 lease(s) it holds are extended no more") == 1
+        flushes.kinds.clear()
+        runtime.send_blocking(deaf, (), {})
+        assert [flush for flush in flushes.kinds if "Send" in flush and "Receive" in flush] == []
+
+        clock.advance(30)
+        runtime.batcher.ask_blocking(Reap())
+        assert worker.record(message).state is State.WAITING
+        go.set()
+        assert ended.wait(WAIT_S)
+        loop.run_until_complete(runtime.stop(0.0))
+        loop.close()
 
 
 class TestStrangers:

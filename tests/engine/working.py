@@ -103,18 +103,23 @@ class Working:
         return {state: n for state, n in stats.queues["default"].counts.items() if n}
 
 
-@asynccontextmanager
-async def working(
-    tasks: Tasks, queue: Queue, records: Records, clock: Clock, *, grace_s: float = WAIT_S, **limits: Any
-) -> AsyncGenerator[Working]:
-    """Start a worker of these tasks, and stop it in the end."""
-    runtime = Runtime(
+def runtime_of(tasks: Tasks, queue: Queue, records: Records, clock: Clock, **limits: Any) -> Runtime:
+    """What a process holds open for these tasks."""
+    return Runtime(
         tasks.registry,
         clock,
         lambda: Stores(queue, records, MemoryBlobs(clock)),
         new_id=lambda: f"id-{next(_numbers)}",
         limits=Limits(**{"poll_s": NEVER_S, **limits}),
     )
+
+
+@asynccontextmanager
+async def working(
+    tasks: Tasks, queue: Queue, records: Records, clock: Clock, *, grace_s: float = WAIT_S, **limits: Any
+) -> AsyncGenerator[Working]:
+    """Start a worker of these tasks, and stop it in the end."""
+    runtime = runtime_of(tasks, queue, records, clock, **limits)
     worker = Working(runtime, records)
     await runtime.start()
     try:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import copy_context
 from typing import Any
 
@@ -92,7 +93,8 @@ class ThreadCall:
             self._go_on(self._result, self._error)
 
     def _interrupted(self) -> None:
-        self._loop.call_soon_threadsafe(self._leave)
+        with suppress(RuntimeError):  # the loop is closed: its checkpoint tells it
+            self._loop.call_soon_threadsafe(self._leave)
 
     def _leave(self) -> None:
         if self._hold.may_go_on:

@@ -24,20 +24,35 @@ class LeaseKeeper:
         batcher: the way to the queue.
         holds: what is held now; called from the keeper's thread.
         lease_s: to how many seconds from now a lease is lengthened.
+        loop_runs: whether the event loop of what is held runs, be it blocked; called from the keeper's thread.
     """
 
-    def __init__(self, batcher: Batcher, holds: Callable[[], Sequence[Hold]], lease_s: float) -> None:
+    def __init__(
+        self,
+        batcher: Batcher,
+        holds: Callable[[], Sequence[Hold]],
+        lease_s: float,
+        loop_runs: Callable[[], bool],
+    ) -> None:
         self._batcher = batcher
         self._holds = holds
         self._lease_s = lease_s
+        self._loop_runs = loop_runs
+        self._has_said = False
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="twolane-keeper", daemon=True)
         self._thread.start()
 
     def extend(self) -> None:
-        """Extend all leases now; a lost one interrupts its task."""
+        """Extend all leases now; a lost one interrupts its task.
+
+        Without its event loop nothing that is held can be settled here any more: those leases shall end.
+        """
         holds = self._holds()
         if not holds:
+            return
+        if not self._loop_runs():
+            self._say_that_the_loop_is_gone(len(holds))
             return
         try:
             answers = self._batcher.ask_blocking(
@@ -56,6 +71,15 @@ class LeaseKeeper:
                     hold.delivery.id,
                 )
                 hold.learn(answer)
+
+    def _say_that_the_loop_is_gone(self, held: int) -> None:
+        if not self._has_said:
+            self._has_said = True
+            log.error(
+                "the event loop of this worker has ended, and nobody has stopped the worker: the %d lease(s) it holds "
+                "are extended no more; when they end another worker runs what they are of. Restart this process",
+                held,
+            )
 
     def close(self) -> None:
         """End the thread."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from twolane.engine.calling import FilledCall
@@ -89,7 +90,8 @@ class LoopCall:
         self._ended(None, asyncio.CancelledError() if running.cancelled() else running.exception())
 
     def _interrupted(self) -> None:
-        self._loop.call_soon_threadsafe(self._end)
+        with suppress(RuntimeError):  # the loop is closed: a function in a thread hears it at its checkpoint
+            self._loop.call_soon_threadsafe(self._end)
 
     def _end(self) -> None:
         """Cancel it, but not while its function is in a thread."""

@@ -97,7 +97,7 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         await self._batcher.ask(Register(self.info))
         await self._batcher.ask(Reap())
-        self._keeper = LeaseKeeper(self._batcher, self.holds, self._limits.lease_s)
+        self._keeper = LeaseKeeper(self._batcher, self.holds, self._limits.lease_s, self._loop.is_running)
         self._poller = self._loop.create_task(self._poll())
         self._ends = [self._batcher.offer(self._offer), self._queue.listen(self._on_visible)]
         log.info(
@@ -206,6 +206,8 @@ class Worker:
         """A receive for the free slots, reserved; None: nothing may be received now."""
         if self._stopping or self._is_closing() or any(hold.alone for hold in self.holds()):
             return None
+        if not self._loop.is_running():
+            return None  # it ended without a stop: nobody would run what is received
         waited_from = self._suspects_since
         make_room = waited_from is not None and self._around.clock.monotonic() - waited_from > MAKE_ROOM_S
         if make_room and not self._slots.idle:
