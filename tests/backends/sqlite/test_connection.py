@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import builtins
+import io
 import os
 import shutil
 import sqlite3
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.backends.sqlite.house import SRC, House, python
 from tests.clock import FakeClock
 from twolane.backends.sqlite import SqliteQueue, SqliteRecords, schema
-from twolane.contracts.queue import Outgoing, Send
+from twolane.backends.sqlite import connection as opening
+from twolane.contracts.queue import AckDelivery, Outgoing, Send
 from twolane.contracts.upkeep import Reap
 from twolane.values.errors import QueueDamaged, QueueError, QueueMissing, QueueTooNew, SendRefused
 
@@ -90,20 +95,35 @@ def test_an_existing_file_is_never_opened_beside_sqlite(
 ) -> None:
     """Closing such a descriptor would drop the POSIX locks of the whole process."""
     house.send()
-    plain_open = os.open
-    opened: list[tuple[str, int]] = []
+    by_python: dict[str, int] = {}
 
-    def spy(path, flags, *args, **kwargs):
-        opened.append((os.fspath(path), flags))
-        return plain_open(path, flags, *args, **kwargs)
+    def spied(plain: Callable[..., Any]) -> Callable[..., Any]:
+        def spy(path, flags=0, *args, **kwargs):
+            by_python[str(path)] = os.O_RDONLY if isinstance(flags, str) else flags
+            return plain(path, flags, *args, **kwargs)
 
-    monkeypatch.setattr(os, "open", spy)
+        return spy
+
+    for module, name in ((os, "open"), (io, "open"), (builtins, "open")):  # Path.open is io's
+        monkeypatch.setattr(module, name, spied(getattr(module, name)))
     other = house.open()
     other.flush([Reap()])
+    house.do(AckDelivery(house.take().receipt))
     house.records.stats()
+    monkeypatch.undo()
 
-    for path, flags in opened:
-        assert path not in {str(house.path), f"{house.path}-shm"} or flags & os.O_EXCL
+    assert f"{house.path}-lock" in by_python
+    for name in (str(house.path), f"{house.path}-shm"):
+        assert by_python.get(name, os.O_EXCL) & os.O_EXCL
+
+
+def test_where_no_log_can_be_kept_there_is_no_queue(tmp_path: Path) -> None:
+    with (
+        sqlite3.connect(":memory:") as memory,
+        pytest.raises(QueueError, match="cannot keep a write-ahead log here"),
+    ):
+        opening._keep_log(memory, tmp_path)
+    memory.close()
 
 
 def test_a_symbolic_link_and_its_file_share_their_lock(house: House, tmp_path: Path) -> None:

@@ -198,6 +198,9 @@ def test_the_disk_has_it_before_the_answer(tmp_path: Path) -> None:
 
     assert "pwrite64" in to_log
     assert to_log[-1] in {"fdatasync", "fsync"}
+    assert re.search(rf"fsync\(\d+<{tmp_path}>", calls[: calls.index(log)]), (
+        "the name of a new file is durable too"
+    )
 
 
 def test_a_receive_of_nothing_writes_nothing(house: House) -> None:

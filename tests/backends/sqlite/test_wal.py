@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,22 @@ def test_the_log_starts_anew_again_and_again(house: House) -> None:
     assert log_bytes(house) == size < 60 * PAGE_BYTES
     assert house.records.stats().accepted == 300
     assert house.path.stat().st_size > 250 * PAGE_BYTES
+
+
+def test_every_checkpoint_is_made_under_the_write_lock(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint, made = wal.Log._checkpoint, []
+
+    def checked(log: wal.Log, mode: str) -> Any:
+        with Path(f"{house.path}-lock").open() as another, pytest.raises(BlockingIOError):
+            fcntl.flock(another, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        made.append(mode)
+        return checkpoint(log, mode)
+
+    monkeypatch.setattr(wal, "TRUNCATE_BYTES", 20 * PAGE_BYTES)
+    monkeypatch.setattr(wal.Log, "_checkpoint", checked)
+    fill(house, 30)
+
+    assert set(made) == {"PASSIVE", "TRUNCATE"}
 
 
 def test_a_reader_in_the_middle_of_something_delays_it_only(house: House) -> None:
