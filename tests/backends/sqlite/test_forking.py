@@ -19,8 +19,13 @@ house = House(Path(sys.argv[1]))
 house.send(id="parent before")
 house.records.stats()
 house.queue.listen(lambda: None)
+inherited = house.queue._writer._connection
+references = sys.getrefcount(inherited)
 child = os.fork()
 if child == 0:
+    assert house.queue._writer._connection is None
+    # the writer and its log let go of it, and one reference is for ever: the end of this process does not close it
+    assert sys.getrefcount(inherited) == references - 2 + 1
     try:
         house.queue.flush([Send((house.outgoing(id="child, inherited"),))])
     except QueueError as error:

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 from tests.backends.sqlite.house import House, python
+from twolane.backends.sqlite import exits
 from twolane.backends.sqlite.write_lock import WriteLock
 from twolane.contracts.upkeep import Reap
 
@@ -65,6 +66,12 @@ def test_nobody_closes_a_writing_connection_without_it(house: House) -> None:
     closing.join(10)
     assert not Path(f"{house.path}-wal").exists()
     lock.close()
+
+
+def test_what_is_open_when_the_interpreter_ends_is_closed_under_it(house: House) -> None:
+    house.send()
+    exits._close_all()  # as atexit does; what the garbage collector closes is closed without the lock
+    assert house.queue._writer._connection is None
 
 
 AT_EXIT = """
