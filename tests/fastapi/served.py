@@ -31,7 +31,8 @@ runtime = Runtime(
 )
 tasks.swap_runtime(runtime)
 opened = threading.Event()
-logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(name)s: %(message)s")
+if "LOGGING" not in os.environ:
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(name)s: %(message)s")
 logging.getLogger("twolane.send").setLevel(logging.WARNING)
 
 

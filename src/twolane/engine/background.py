@@ -26,6 +26,8 @@ from twolane.values.errors import UsageError
 from twolane.values.ticket import Lane, Ticket
 
 log = logging.getLogger("twolane.background")
+log_done = logging.getLogger("twolane.background.done")
+"""Apart, since there may be as many of these lines as there are requests."""
 
 LAST_WORDS_S = 1.0
 """How long a cancelled task may clean up before a shutdown goes on without it."""
@@ -227,8 +229,8 @@ class Background:
             log.exception("%s %s failed after %.3f s; it is not tried again", name, call.id, self._age(call))
         else:
             self.done[name] += 1
-            if log.isEnabledFor(logging.INFO):
-                log.info("%s %s done in %.3f s", name, call.id, self._age(call))
+            if log_done.isEnabledFor(logging.INFO):
+                log_done.info("%s %s done in %.3f s", name, call.id, self._age(call))
 
     async def idle(self) -> None:
         """Wait until no call runs or waits on this loop, for tests that drain."""

@@ -15,6 +15,7 @@ from starlette.datastructures import State
 from starlette.types import Lifespan
 
 from twolane.engine.runtime import Runtime
+from twolane.fastapi.server_log import logged_as_by_the_server
 from twolane.wiring.installed import Installed
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -54,7 +55,7 @@ async def _open(runtime: Runtime) -> AsyncGenerator[None]:
     def on_signal(*, again: bool) -> None:
         loop.call_soon_threadsafe(runtime.hurry if again else runtime.begin_stop)
 
-    with _signals_also_to(on_signal):
+    with logged_as_by_the_server(), _signals_also_to(on_signal):
         try:
             await runtime.start()
             yield
