@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from botocore.loaders import JSONFileLoader
 
-from twolane.backends.aws import Service, code_of, explained
+from twolane.backends.aws import Service, code_of, descriptions, explained, new_session
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +46,36 @@ def test_clients_are_made_at_start_and_go_where_the_environment_says() -> None:
     assert {"client", "waiting_client"} <= set(service.__dict__)
     assert service.client.meta.endpoint_url == "http://127.0.0.1:9"
     service.close()
+
+
+def test_no_description_is_read_twice_and_two_threads_may_ask_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+    load = JSONFileLoader.load_file
+
+    def said(self: JSONFileLoader, path: str) -> Any:
+        if (found := load(self, path)) is not None:
+            read.append(path)
+        return found
+
+    monkeypatch.setattr(JSONFileLoader, "load_file", said)
+    descriptions.cache_clear()
+    shared = new_session()
+    services = [
+        Service("sqs", poll_s=20),
+        Service("dynamodb"),
+        *(Service("sqs", session=shared) for _ in range(4)),
+    ]
+
+    with ThreadPoolExecutor(len(services)) as pool:
+        for made in [pool.submit(each.start) for each in services]:
+            made.result()
+
+    assert len([path for path in read if "service-2" in path]) == 2
+    assert len(read) == len(set(read))
+    for each in services:
+        each.close()
 
 
 def test_botocore_is_imported_at_first_use() -> None:

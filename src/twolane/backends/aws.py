@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, TypeVar
 
 from twolane.backends.computing import Computing
@@ -247,10 +247,15 @@ class Service:
                 client.close()
 
     def _client(self, read_s: float, attempts: int) -> Any:
-        from botocore.config import Config
-        from botocore.session import Session
+        with _one_at_a_time:
+            return self._made(read_s, attempts)
 
-        session: Any = self._session or Session()
+    def _made(self, read_s: float, attempts: int) -> Any:
+        from botocore.config import Config
+
+        if self._session is None:
+            self._session = new_session()
+        session = self._session
         config = Config(
             connect_timeout=CONNECT_S,
             read_timeout=read_s,
@@ -264,6 +269,31 @@ class Service:
         client.meta.events.register(f"needs-retry.{self.name}", _note_attempt)
         client.meta.events.register(f"before-send.{self.name}", self._computing.leave)
         return client
+
+
+_one_at_a_time = threading.Lock()
+"""A session of botocore's makes its clients in one thread at a time."""
+
+
+def new_session() -> Any:
+    """A session of botocore's, as the environment says.
+
+    AWS's descriptions of its services are read once a process: reading them is most of what the first call waits for.
+    """
+    from botocore.session import Session
+
+    session: Any = Session()
+    session.register_component("data_loader", descriptions(session.get_config_variable("data_path")))
+    return session
+
+
+@cache
+def descriptions(places: str | None) -> Any:
+    """AWS's descriptions of its services: botocore's own, and those in other places. A service's are read when it is asked for."""
+    import botocore.loaders
+
+    loaders: Any = botocore.loaders
+    return loaders.create_loader(places)
 
 
 def _user_agent(session: Any) -> str:

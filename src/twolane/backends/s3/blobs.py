@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
-from twolane.backends.aws import AwsError, Service, endpoint_of_s3, way_out
+from twolane.backends.aws import AwsError, Service, endpoint_of_s3, new_session, way_out
 from twolane.values.blob import NOT_UPLOADED, BlobRef, confirmed
 from twolane.values.errors import (
     BlobError,
@@ -283,10 +283,9 @@ class S3Blobs:
     @cached_property
     def _store(self) -> Any:
         """Made at first use. Credentials, region and endpoint are found as the AWS SDK finds them."""
-        from botocore.session import Session
         from obstore.store import S3Store
 
-        session: Any = self._session or Session()
+        session = self._session or new_session()
         endpoint_url = endpoint_of_s3(self._endpoint_url)
         where: dict[str, Any] = {}
         if endpoint_url:
