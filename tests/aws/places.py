@@ -4,44 +4,37 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
-from botocore.loaders import Loader
 from botocore.session import Session
 
 from tests.aws.servers import Server
 from tests.clock import FakeClock
-from twolane.backends.aws import Service
+from twolane.backends.aws import Service, new_session
 from twolane.backends.dynamodb import DynamoState, create_table
 from twolane.backends.s3 import Bucket, S3Blobs
 from twolane.backends.sqs import Address, SqsQueue, StatelessSqsQueue, StateRecords
 from twolane.contracts.clock import Clock
 from twolane.contracts.feeding import Arrived
 
-QUEUES = ("default", "imports", "mails", "gated")
-
 
 def service(name: str, server: Server, **options: float) -> Service:
     """A service of a server, whatever this process's environment says."""
-    return Service(name, session=session(server), endpoint_url=server.url, **options)
+    return Service(name, session=SHARED(server.account), endpoint_url=server.url, **options)
 
 
-def session(server: Server) -> Session:
-    """A session for a server's account."""
-    made = Session()
-    made.register_component("data_loader", _descriptions())
-    made.set_credentials(server.account, "test")
+def session(account: str) -> Session:
+    """A new session for an account of a server."""
+    made: Session = new_session()
+    made.set_credentials(account, "test")
     made.set_config_variable("region", "us-east-1")
     return made
 
 
-@cache
-def _descriptions() -> Loader:
-    """AWS's descriptions of its services, one for all sessions: reading them takes a while."""
-    loader: Loader = Session().get_component("data_loader")
-    return loader
+SHARED = lru_cache(maxsize=4)(session)
+"""One session for all clients of an account: making one takes longer than a call."""
 
 
 def bucket(server: Server) -> S3Blobs:
@@ -50,7 +43,7 @@ def bucket(server: Server) -> S3Blobs:
     s3 = service("s3", server)
     s3.client.create_bucket(Bucket=name)
     s3.close()
-    return S3Blobs(Bucket(name, "uploads"), session=session(server), endpoint_url=server.url)
+    return S3Blobs(Bucket(name, "uploads"), session=SHARED(server.account), endpoint_url=server.url)
 
 
 class TurnedClock(FakeClock):
@@ -73,7 +66,7 @@ class TurnedClock(FakeClock):
 
 
 class Place:
-    """Three queues, each with a dead-letter queue, and a table.
+    """Queues, each with a dead-letter queue, and a table.
 
     Args:
         server: where.
@@ -89,7 +82,7 @@ class Place:
         self,
         server: Server,
         *,
-        queues: Sequence[str] = QUEUES,
+        queues: Sequence[str] = ("default",),
         max_receives: int = 1000,
         through: Server | None = None,
         tables: Server | None = None,
@@ -103,16 +96,23 @@ class Place:
         self.address = Address(f"{self.name}-*{self._ending}")
         self.sqs = service("sqs", server)
         self.dynamodb = service("dynamodb", tables or server)
-        self._visibility_s = visibility_s
-        self.urls = {queue: self._make(queue, max_receives) for queue in queues}
+        self._visibility_s, self._max_receives = visibility_s, max_receives
+        self.urls: dict[str, str] = {}
+        self.need(queues)
         create_table(self.dynamodb, self.name)
 
-    def _make(self, queue: str, max_receives: int) -> str:
+    def need(self, queues: Iterable[str]) -> None:
+        """Make those of these queues that are not there."""
+        for queue in queues:
+            if queue not in self.urls:
+                self.urls[queue] = self._make(queue)
+
+    def _make(self, queue: str) -> str:
         dead = self._create(f"{self.name}-{queue}-dead", {"MessageRetentionPeriod": "1209600"})
         arn = self.sqs.client.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"][
             "QueueArn"
         ]
-        policy = {"deadLetterTargetArn": arn, "maxReceiveCount": max_receives}
+        policy = {"deadLetterTargetArn": arn, "maxReceiveCount": self._max_receives}
         return self._create(
             f"{self.name}-{queue}",
             {"RedrivePolicy": json.dumps(policy), "VisibilityTimeout": str(self._visibility_s)},

@@ -27,7 +27,7 @@ class Cloud:
     """The queues, the table, the bucket and the functions of one test."""
 
     def __init__(self, server: Server, folder: Path, stack: ExitStack, *, fifo: bool = False) -> None:
-        self.place = Place(server, queues=("default",), fifo=fifo)
+        self.place = Place(server, fifo=fifo)
         self.folder = folder
         self.journal_file = folder / "journal"
         self.journal_file.touch()

@@ -71,7 +71,7 @@ class Shop:
 
 @pytest.fixture
 def shop(aws: Server, tmp_path: Path) -> Iterator[Shop]:
-    place = Place(aws)
+    place = Place(aws, queues=("default", "imports"))
     (tmp_path / "swept_app.py").write_text(APP.replace("{told}", str(tmp_path / "told")))
     (tmp_path / "swept_handler.py").write_text(
         'import twolane.aws_lambda\nsweep = twolane.aws_lambda.sweep("swept_app:tasks")\n'

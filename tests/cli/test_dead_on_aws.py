@@ -21,7 +21,7 @@ CLOCK = SystemClock()
 
 @pytest.fixture
 def place(aws: Server) -> Iterator[Place]:
-    made = Place(aws, queues=("default",), max_receives=1)
+    made = Place(aws, max_receives=1)
     yield made
     made.close()
 

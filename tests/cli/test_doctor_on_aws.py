@@ -22,7 +22,7 @@ def doctor(monkeypatch: pytest.MonkeyPatch, aws: Server, **settings: str) -> tup
 
 
 def test_what_is_there_and_what_is_not(aws: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = Place(aws, queues=("default",), max_receives=3)
+    place = Place(aws, max_receives=3)
     settings = {
         "TWOLANE_QUEUE": str(place.address),
         "TWOLANE_STATE": f"dynamodb://{place.name}",

@@ -37,6 +37,10 @@ class Backend(Protocol):
 
     def records(self) -> Records: ...
 
+    def need(self, *queues: str) -> None:
+        """These queues are to be there; only AWS does not make one by itself."""
+        ...
+
     def crash(self, queue: Queue, worker: str) -> None:
         """The process that opened `queue` and registered `worker` dies."""
         ...
@@ -57,6 +61,9 @@ class InMemory:
 
     def records(self) -> Records:
         return self._queue
+
+    def need(self, *queues: str) -> None:
+        pass
 
     def crash(self, queue: Queue, worker: str) -> None:
         self._queue.crash(worker)
@@ -82,6 +89,9 @@ class InSqlite:
 
     def records(self) -> Records:
         return self._records
+
+    def need(self, *queues: str) -> None:
+        pass
 
     def crash(self, queue: Queue, worker: str) -> None:
         queue.close()  # lets go of the worker's lock file, as the system does for a dead process
@@ -111,6 +121,9 @@ class InAws:
 
     def records(self) -> Records:
         return self._records
+
+    def need(self, *queues: str) -> None:
+        self.place.need(queues)
 
     def crash(self, queue: Queue, worker: str) -> None:
         raise AssertionError("SQS does not notice a crash (capability knows_crashes): its leases end")
@@ -169,7 +182,9 @@ class House:
             digest="d",
             sent_at=self.clock.now(),
         )
-        return replace(plain, **fields)
+        message = replace(plain, **fields)
+        self.backend.need(message.queue)
+        return message
 
     def send(self, **fields: Any) -> str:
         """Store one message; its id."""
@@ -192,6 +207,7 @@ class House:
         """Receive as a worker that knows every task and runs nothing; in its own process, where it has one."""
         plain = Receive("w", queues=("default",), tasks=None, limit=100, lease_s=LEASE_S)
         entry = replace(plain, **fields)
+        self.backend.need(*entry.queues)
         return answer_of(self._workers.get(entry.worker, self.queue), entry)
 
     def take(self, **fields: Any) -> Delivery:

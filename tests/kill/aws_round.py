@@ -7,7 +7,6 @@ import os
 import random
 import re
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -56,8 +55,6 @@ TOLD = (
     r"|(\S+) attempt \d+ \(.*(?:was no longer ours|is given back unfinished|goes on from its last checkpoint)"
     r"|(\S+) does not end when told to"
 )
-_ONE_AT_A_TIME = threading.Lock()
-"""botocore makes its clients in one thread at a time."""
 
 
 class Workers(Protocol):
@@ -158,13 +155,10 @@ class Round:
         self.folder = folder
         self.killed: set[int] = set()
         self._alive: list[Forked] = []
-        with _ONE_AT_A_TIME:
-            self.cloud = Place(server, queues=("default",), visibility_s=FUNCTION_S)
-            self.state = self.cloud.state()
-            self.state.read(["nothing"])  # makes its client
-            self.records = self.cloud.records(SystemClock())
-            self.queue = self.cloud.queue(SystemClock())
-            self.queue.start()
+        self.cloud = Place(server, visibility_s=FUNCTION_S)
+        self.state = self.cloud.state()
+        self.records = self.cloud.records(SystemClock())
+        self.queue = self.cloud.queue(SystemClock())
         self.environment = {
             **through.environment,
             "TWOLANE_KILL_FOLDER": str(folder),

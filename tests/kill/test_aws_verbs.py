@@ -104,7 +104,7 @@ class Killed:
 @pytest.fixture
 def killed(turned_aws: Server, tmp_path: Path) -> Iterator[Killed]:
     clock = TurnedClock(turned_aws)
-    backend = InAws(Place(turned_aws, queues=("default",)), clock)
+    backend = InAws(Place(turned_aws), clock)
     yield Killed(House(backend, clock), backend, turned_aws, tmp_path / "log")
     backend.close()
 
@@ -133,7 +133,7 @@ def test_a_continuation_that_was_killed_goes_on_from_its_checkpoint_once(
     turned_aws: Server, tmp_path: Path, verb: str, fifo: bool
 ) -> None:
     clock = TurnedClock(turned_aws)
-    backend = InAws(Place(turned_aws, queues=("default",), fifo=fifo), clock)
+    backend = InAws(Place(turned_aws, fifo=fifo), clock)
     killed = Killed(House(backend, clock), backend, turned_aws, tmp_path / "log")
 
     for message_id in killed.kills(verb, killed.house.send, fed=True):
@@ -189,7 +189,7 @@ def test_what_sqs_took_away_is_buried_whoever_is_killed_in_the_sweep(
     turned_aws: Server, tmp_path: Path
 ) -> None:
     clock = TurnedClock(turned_aws)
-    backend = InAws(Place(turned_aws, queues=("default",), max_receives=1), clock)
+    backend = InAws(Place(turned_aws, max_receives=1), clock)
     house = House(backend, clock)
     killed = Killed(house, backend, turned_aws, tmp_path / "log")
 

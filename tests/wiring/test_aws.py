@@ -242,7 +242,7 @@ def test_settings_that_were_read_say_where_the_queue_is(monkeypatch: pytest.Monk
 
 
 def test_a_table_without_its_index_is_told_at_start(aws: Server) -> None:
-    place = Place(aws, queues=("default",))
+    place = Place(aws)
     bare = f"{place.name}-bare"
     key = {"AttributeName": "pk", "KeyType": "HASH"}
     there = service("dynamodb", aws)

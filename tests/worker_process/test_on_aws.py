@@ -23,7 +23,7 @@ from twolane.wiring.clock import SystemClock
 
 @pytest.fixture
 def cloud(aws: Server) -> Iterator[AwsPlace]:
-    place = AwsPlace(aws)
+    place = AwsPlace(aws, queues=("default", "gated"))
     yield place
     place.close()
 

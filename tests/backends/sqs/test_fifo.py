@@ -288,6 +288,8 @@ def test_a_prefix_stands_for_queues_of_both_kinds(fifo: Place, place: Place) -> 
     mixed = Wires(Address(f"{fifo.name}-*", f"{fifo.name}-*-dead"), fifo.sqs)
     plain = Wires(place.address, place.sqs)
 
+    fifo.need(["mails"])
+    place.need(["mails"])
     assert mixed.is_fifo("mails")
     assert str(mixed.dead_url("mails")).endswith("-mails-dead.fifo")
     assert not plain.is_fifo("mails")

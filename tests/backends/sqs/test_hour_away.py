@@ -59,7 +59,7 @@ def test_a_worker_lives_through_an_hour_without_sqs_and_goes_on_by_itself(
         noted.append(text)
 
     with proxy(aws) as between:
-        place = Place(aws, queues=("default",), through=between.server, tables=aws)
+        place = Place(aws, through=between.server, tables=aws)
         began, over = clock.monotonic(), threading.Event()
 
         def pause(changed: threading.Condition, is_over: Callable[[], bool], pause_s: float) -> None:

@@ -30,7 +30,7 @@ from twolane.backends.sqs.kinds import kinds
 def test_its_kind_its_dead_letter_queue_and_a_redrive_policy_that_leaves_no_room(
     aws: Server, receives: int, fifo: bool, said: str
 ) -> None:
-    place = Place(aws, queues=("default",), max_receives=receives, fifo=fifo)
+    place = Place(aws, max_receives=receives, fifo=fifo)
 
     told = kinds(place.address, ["default", "nobody"], service("sqs", aws))
 
@@ -40,7 +40,7 @@ def test_its_kind_its_dead_letter_queue_and_a_redrive_policy_that_leaves_no_room
 
 
 def test_one_without_a_dead_letter_queue(aws: Server) -> None:
-    place = Place(aws, queues=("default",))
+    place = Place(aws)
     place.sqs.client.set_queue_attributes(QueueUrl=place.urls["default"], Attributes={"RedrivePolicy": ""})
 
     told = kinds(place.address, ["default"], service("sqs", aws))

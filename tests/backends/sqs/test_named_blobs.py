@@ -99,6 +99,9 @@ class InPlace:
     def records(self) -> Any:
         return self._records
 
+    def need(self, *queues: str) -> None:
+        self.place.need(queues)
+
     def crash(self, queue: Any, worker: str) -> None:
         raise AssertionError("not here")
 

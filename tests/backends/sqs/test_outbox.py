@@ -107,7 +107,7 @@ def test_two_that_number_the_same_number_it_once(outbox: Outbox, state: State, c
 
 def test_two_that_number_the_same_in_dynamodb_number_it_once(aws: Server, clock: FakeClock) -> None:
     """There it is no error to delete what is gone already."""
-    place = Place(aws, queues=("default",))
+    place = Place(aws)
     state = place.state()
     item = owe(state, clock, "a", 1)
     for _ in range(2):

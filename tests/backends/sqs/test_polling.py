@@ -31,7 +31,7 @@ def between(aws: Server) -> Iterator[Proxy]:
 
 @pytest.fixture
 def place(aws: Server, between: Proxy) -> Iterator[Place]:
-    made = Place(aws, through=between.server)
+    made = Place(aws, queues=("default", "imports"), through=between.server)
     yield made
     made.close()
 

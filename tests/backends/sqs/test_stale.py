@@ -51,7 +51,7 @@ def place(server: Server, aws: Server) -> Iterator[Place]:
 
 @pytest.fixture
 def fifo(server: Server, aws: Server) -> Iterator[SqsQueue]:
-    place = Place(server, tables=aws, fifo=True, queues=("default",))
+    place = Place(server, tables=aws, fifo=True)
     made = place.queue(SystemClock(), poll_s=0)
     yield made
     made.close()

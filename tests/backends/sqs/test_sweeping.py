@@ -57,6 +57,7 @@ def test_what_sqs_moved_away_is_a_dead_letter_with_what_is_on_record_and_an_aler
 ) -> None:
     message_id = moved(house)
 
+    backend.need("imports")
     assert backend.sqs(house).sweep(("default", "imports")) == 1
 
     letter = house.records.dead_letter(message_id)

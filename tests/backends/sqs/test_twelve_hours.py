@@ -112,7 +112,7 @@ def test_a_delay_of_more_than_twelve_hours_takes_one_receive_in_twelve_hours(
 @pytest.fixture
 def place(turned_aws: Server, between: Proxy) -> Iterator[Place]:
     """A queue by the rule."""
-    made = Place(turned_aws, through=between.server, queues=("default",))
+    made = Place(turned_aws, through=between.server)
     yield made
     between.faults.clear()
     made.close()
