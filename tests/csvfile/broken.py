@@ -102,7 +102,7 @@ REFUSED = [
     ),
     Broken(
         "a million columns",
-        b",".join(b"c%d" % number for number in range(1_000_000)) + b"\n",
+        f"c{',c'.join(map(str, range(1_000_000)))}\n".encode(),
         "The file has more than 1,000 columns, which is the limit.",
     ),
     Broken(

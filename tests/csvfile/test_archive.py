@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from tests.csvfile.broken import GOOD, zipped
 from twolane import csvfile
 
+CHANCE = random.Random(1)
 MANY = b"number,seats\n" + b"".join(
-    b"%s,%d\n" % (random.Random(seats).randbytes(20).hex().encode(), seats) for seats in range(20_000)
+    b"%s,%d\n" % (CHANCE.randbytes(20).hex().encode(), seats) for seats in range(20_000)
 )
 
 
