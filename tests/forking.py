@@ -25,7 +25,11 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+from offspring import Beginning, Run, fork_what_is_started
 
 NUMBER = struct.Struct("!i")
 SETTINGS = ("TWOLANE_", "AWS_", "FLIGHTS_")
@@ -42,10 +46,10 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     gc.collect()
     gc.freeze()  # what is here stays here: no collection of a fork's looks at it, and copies it
-    _serve(orders, ended)
+    _serve(orders, ended, Beginning())
 
 
-def _serve(orders: socket.socket, ended: int) -> None:
+def _serve(orders: socket.socket, ended: int, beginning: Beginning) -> None:
     running: dict[int, int] = {}
     while True:
         readable, _, _ = select.select([orders, ended], [], [])
@@ -66,7 +70,7 @@ def _serve(orders: socket.socket, ended: int) -> None:
             _tell(tells, os.getpid())  # not before: whoever knows it may signal the group
             for each in (ended, tells, *running.values()):
                 os.close(each)
-            _become(order, streams)
+            _become(order, streams, beginning)
         for each in streams:
             os.close(each)
         running[pid] = tells
@@ -120,15 +124,28 @@ def _tell(tells: int, number: int) -> None:
         os.write(tells, NUMBER.pack(number))
 
 
-def _become(order: dict[str, Any], streams: Sequence[int]) -> None:
+def _become(order: dict[str, Any], streams: Sequence[int], beginning: Beginning) -> NoReturn:
     """Be a new `python -m`, from here to the end."""
     wakes = signal.set_wakeup_fd(-1)
     os.close(wakes)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number, each in enumerate(streams):
+        os.dup2(each, number)
+        os.close(each)
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    os.chdir(order["folder"])
+    fork_what_is_started(partial(_run, beginning))
+    _run(beginning, Run(order["module"], order["arguments"], safe=order["safe"]))
+
+
+def _run(beginning: Beginning, run: Run) -> NoReturn:
+    """Run a module as a program, to the end of the process."""
     code = 1
     try:
-        _take_place(**order, streams=streams)
-        runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
+        beginning.come_back()
+        _begin_as(run)
+        runpy.run_module(run.module, run_name="__main__", alter_sys=True)
         code = 0
     except SystemExit as end:
         code = _code_of(end)
@@ -141,25 +158,16 @@ def _become(order: dict[str, Any], streams: Sequence[int]) -> None:
         _end(code)
 
 
-def _take_place(
-    module: str,
-    arguments: list[str],
-    environment: dict[str, str],
-    folder: str,
-    session: bool,  # it leads one already
-    streams: Sequence[int],
-) -> None:
-    for number, each in enumerate(streams):
-        os.dup2(each, number)
-        os.close(each)
-    os.environ.clear()
-    os.environ.update(environment)
+def _begin_as(run: Run) -> None:
+    """As an interpreter begins."""
+    gc.freeze()  # what a process that started this one has opened is closed by nobody: the number has another file
     time.tzset()
-    os.chdir(folder)
-    sys.path[:0] = [folder, *_places(environment)]
+    if not hasattr(sys.modules.get(run.module), "__path__"):
+        sys.modules.pop(run.module, None)  # it is imported as __main__ alone
+    sys.path[:0] = [*([] if run.safe else [str(Path.cwd())]), *_places(os.environ)]
     importlib.invalidate_caches()
-    sys.argv = [module, *arguments]
-    unbuffered = bool(environment.get("PYTHONUNBUFFERED"))
+    sys.argv = [run.module, *run.arguments]
+    unbuffered = bool(os.environ.get("PYTHONUNBUFFERED"))
     sys.stdin = sys.__stdin__ = open(0, encoding=sys.stdin.encoding, closefd=False)  # noqa: SIM115
     sys.stdout = sys.__stdout__ = _writer(sys.stdout, unbuffered)
     sys.stderr = sys.__stderr__ = _writer(sys.stderr, unbuffered)

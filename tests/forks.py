@@ -5,7 +5,7 @@
     assert process.wait() == 0
 
 Such a process is as real as another: it has its own id, environment, folder and files, imports our code anew, hears
-signals and dies of them. Of Python's own variables PYTHONPATH and PYTHONUNBUFFERED count. It is no child of this process: the
+signals and dies of them. What it starts itself by `python -m` is forked too (offspring.py). Of Python's own variables PYTHONPATH and PYTHONUNBUFFERED count. It is no child of this process: the
 one that forks waits for it, and tells how it ended (forking.py). Each process of a test run has one that forks, from
 the first start on.
 
@@ -47,8 +47,10 @@ PARTS = (
     "uvicorn.main",
     "uvicorn_worker",
     "twolane.*",
+    "described",
 )
-"""What most of them import. Nothing that reads the environment as it is imported: each has its own."""
+"""What most of them import; `described` lies beside this file. Nothing that reads the environment as it is imported: each
+has its own."""
 NUMBER = struct.Struct("!i")
 """How a process id and an exit code are told."""
 File = int | IO[bytes] | IO[str]
@@ -83,6 +85,11 @@ class Forked:
         with self._guard:
             if self._code is None:
                 self._code = self._hear()
+        return self._code
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code, where somebody has waited for it or polled."""
         return self._code
 
     def send_signal(self, number: int) -> None:
@@ -142,6 +149,7 @@ class Forker:
         stdout: File | Path,
         stderr: File | None = None,
         session: bool = False,
+        safe: bool = False,
     ) -> Forked:
         """Start a process.
 
@@ -154,6 +162,7 @@ class Forker:
             stdout: a file that is open, or one to write on at its end.
             stderr: None: the same as stdout.
             session: it leads a session and a process group of its own.
+            safe: it imports nothing from the folder it runs in (`python -P`).
         """
         order = {
             "module": module,
@@ -161,6 +170,7 @@ class Forker:
             "environment": dict(environment),
             "folder": str(folder),
             "session": session,
+            "safe": safe,
         }
         told, tells = os.pipe()
         with ExitStack() as opened:

@@ -21,7 +21,12 @@ from tests.worker_process.processes import lives
 TELLS = """
 import json, os, signal, sys
 
+import logging
+
 print(json.dumps({
+    "logs": [(len(each.handlers), each.level, each.getEffectiveLevel()) for each in map(logging.getLogger, (None, "twolane", "twolane.worker"))],
+    "in a group of its own": os.getpgid(0) == os.getpid(),
+    "ignores": str(signal.getsignal(signal.SIGUSR1)),
     "environment": dict(os.environ),
     "folder": os.getcwd(),
     "arguments": sys.argv,
@@ -34,6 +39,27 @@ print(json.dumps({
     "wakes": signal.set_wakeup_fd(-1),
     "streams": [[each.encoding, each.errors, each.line_buffering, each.write_through] for each in (sys.stdout, sys.stderr)],
 }))
+"""
+STARTS = {
+    "a child": "sys.exit(subprocess.run(command).returncode)",
+    "with its output captured": "print(subprocess.run(command, capture_output=True, text=True, input='typed by us').stdout)",
+    "elsewhere": "sys.exit(subprocess.run(command, cwd='/', env=os.environ | {'HERE': '/'}).returncode)",
+    "in a session of its own": "sys.exit(subprocess.run(command, start_new_session=True, stdin=subprocess.DEVNULL).returncode)",
+    "with a file of ours": "sys.exit(subprocess.run(command, pass_fds=[os.open('told.py', os.O_RDONLY)]).returncode)",
+    "from a thread": "thread = threading.Thread(target=subprocess.run, args=(command,)); thread.start(); thread.join()",
+    "in its own place": "os.execv(sys.executable, command)",
+}
+"""How a process starts another, after it has set up this and that for itself alone."""
+STARTER = """
+import logging, os, signal, subprocess, sys, threading
+
+command = [sys.executable, *sys.argv[3:], "-m", "tells"]
+logging.basicConfig(level="INFO")
+logging.getLogger("twolane").setLevel("DEBUG")  # which was not there before
+sys.path.append("/for/us/alone")
+signal.signal(signal.SIGTERM, lambda *_: None)
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+os.open("told.py", os.O_RDONLY)
 """
 ENDS = {
     "well": "",
@@ -59,12 +85,13 @@ Told = tuple[int, str]
 def told_by(tmp_path: Path) -> Callable[..., tuple[Told, Told]]:
     """What becomes of a module in a process that an interpreter starts, and in one that is forked."""
 
-    def told_by(code: str, **environment: str) -> tuple[Told, Told]:
+    def told_by(code: str, *arguments: str, **environment: str) -> tuple[Told, Told]:
         (tmp_path / "told.py").write_text(code)
+        (tmp_path / "tells.py").write_text(TELLS)
         (tmp_path / "typed").write_text("typed")
         ours = {name: value for name, value in os.environ.items() if name.startswith(("PATH", "LANG", "LC_"))}
-        environment = {**ours, "PYTHONPATH": f"{forks.ROOT / 'src'}:/nowhere", **environment}
-        command, said = ["told", "one", "2"], (tmp_path / "by-one", tmp_path / "by-the-other")
+        environment = {**ours, "PYTHONPATH": f"{forks.ROOT / 'src'}:{tmp_path}", **environment}
+        command, said = ["told", "one", "2", *arguments], (tmp_path / "by-one", tmp_path / "by-the-other")
         with (tmp_path / "typed").open() as stdin, said[0].open("wb") as out:
             one = subprocess.run(
                 [sys.executable, "-m", *command],
@@ -87,6 +114,32 @@ def test_it_has_its_own_environment_place_and_files(
     one, other = told_by(TELLS, MINE="1", **unbuffered)
     assert (one[0], other[0]) == (0, 0)
     assert json.loads(one[1]) == json.loads(other[1])
+
+
+@pytest.mark.parametrize("safe", [(), ("-P",)], ids=["", "safe"])
+@pytest.mark.parametrize("how", STARTS)
+def test_what_it_starts_is_forked_too_and_no_different(
+    told_by: Callable[..., tuple[Told, Told]], how: str, safe: tuple[str, ...]
+) -> None:
+    one, other = told_by(f"{STARTER}{STARTS[how]}\n", *safe)
+    assert (one[0], other[0]) == (0, 0)
+    assert json.loads(one[1]) == json.loads(other[1])
+
+
+def test_what_it_starts_needs_no_interpreter(run: Callable[..., Forked], tmp_path: Path) -> None:
+    (tmp_path / "tells.py").write_text("import sys; print('twolane.fastapi' in sys.modules, flush=True)")
+    start = "command = [sys.executable, '-m', 'tells']\n"
+    for how in ("import subprocess; subprocess.run(command)", "os.execv(sys.executable, command)"):
+        assert run(start + how, environment={"PYTHONPATH": str(tmp_path)}).wait() == 0
+    assert (tmp_path / "said").read_text() == "True\nTrue\n"
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_child_ends_as_one(told_by: Callable[..., tuple[Told, Told]], end: str) -> None:
+    ends = f"{HEAD}{ENDS[end]}"
+    starts = "import subprocess, sys; print(subprocess.run([sys.executable, '-m', 'ends']).returncode)"
+    one, other = told_by(f"open('ends.py', 'w').write({ends!r})\n{starts}\n")
+    assert [said.splitlines()[-1] for _, said in (one, other)] == [one[1].splitlines()[-1]] * 2
 
 
 @pytest.mark.parametrize("end", ENDS)

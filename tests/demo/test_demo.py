@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import twolane
+from tests.forks import run
 from twolane.cli.demo.accounts import Outcome
 from twolane.cli.demo.data import CsvFile
 from twolane.cli.demo.play import conclude
@@ -23,14 +22,7 @@ SOURCE = str(Path(twolane.__file__).parents[1])
 @pytest.mark.skipif(os.environ.get("CI") != "true", reason="10 MB under three kills: in CI, and by make demo")
 def test_the_whole_demo_leaves_nothing_behind(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": SOURCE, "TMPDIR": str(tmp_path)}
-    played = subprocess.run(
-        [sys.executable, "-m", "twolane", "demo", "--json"],
-        env=environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    played = run("twolane", "demo", "--json", environment=environment, folder=tmp_path)
     assert played.returncode == 0, played.stdout + played.stderr
     told = json.loads(played.stdout.splitlines()[-1])
     assert (told["lost"], told["kills"], told["problems"]) == (0, 3, [])

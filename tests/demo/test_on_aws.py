@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 from tests.aws.servers import program
-
-ROOT = Path(__file__).parents[2]
+from tests.forks import run
 
 
 def test_a_small_import_survives_three_kills_of_its_function(tmp_path: Path, small_file: Path) -> None:
     program("ministack")  # skipped, and failed in CI, without the servers' environment
-    command = [sys.executable, "-m", "tests.aws.demo", "--json", "--seed", "1", "--csv", str(small_file)]
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    arguments = ("--json", "--seed", "1", "--csv", str(small_file))
 
-    played = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    played = run("tests.aws.demo", *arguments, environment=os.environ | {"TMPDIR": str(tmp_path)})
 
     assert played.returncode == 0, played.stdout + played.stderr
     assert not list(tmp_path.glob("twolane-*"))

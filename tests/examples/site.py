@@ -6,11 +6,13 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from tests.forks import start
+from tests.offspring import run_of
 from twolane.cli.demo.processes import Processes, is_gone
 from twolane.engine.runtime import Runtime
 from twolane.engine.task import Registry
@@ -21,6 +23,22 @@ from twolane.wiring.settings import read_settings
 PROJECT = Path(__file__).parents[2] / "examples" / "flights"
 SOURCE = Path(__file__).parents[2] / "src"
 LISTENS = re.compile(r"running on (http://127\.0\.0\.1:\d+)")
+
+
+class Forks(Processes):
+    """Of `python -P -m`, forked (tests/forks.py)."""
+
+    def start(self, name: str, command: Sequence[str]) -> None:
+        run = run_of(command)
+        assert run is not None
+        self._running[name] = start(
+            run.module,
+            *run.arguments,
+            environment=self._environment,
+            stdout=self.log(name),
+            session=True,
+            safe=run.safe,
+        )
 
 
 class Site:
@@ -87,7 +105,7 @@ def served(folder: Path, *, worker: bool, **environment: str) -> Iterator[Site]:
     at = ["app.main:app", "--app-dir", str(PROJECT)]
     runtime = make_runtime(Registry(), settings)
     try:
-        with Processes(folder, os.environ | ours | environment) as processes:
+        with Forks(folder, os.environ | ours | environment) as processes:
             processes.start("api", [*python, "uvicorn", *at, "--port", "0"])
             if worker:
                 processes.start("worker", [*python, "twolane", "worker", *at])

@@ -6,12 +6,13 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from tests.forks import start
+from tests.forks import Forked, start
 
 HERE = Path(__file__).parent
 DEADLINE_S = 100.0
@@ -26,13 +27,37 @@ def until(condition: Callable[[], object], what: str) -> None:
 
 
 class Worker:
-    """A `twolane worker` in a session of its own."""
+    """A `twolane worker` in a session of its own.
 
-    def __init__(self, folder: Path, target: str, *options: str, app_dir: Path = HERE, **env: str) -> None:
+    Args:
+        folder: where its log goes.
+        target: its app.
+        *options: of the command.
+        app_dir: where the app is.
+        interpreter: an interpreter starts it and its child, as a person's does, in place of a fork.
+        **env: beside the environment of the tests.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        target: str,
+        *options: str,
+        app_dir: Path = HERE,
+        interpreter: bool = False,
+        **env: str,
+    ) -> None:
         self._log = folder / f"log-{time.monotonic_ns()}"
-        command = ("twolane", "worker", target, "--app-dir", app_dir, *options)
+        command = ("twolane", "worker", target, "--app-dir", str(app_dir), *options)
         environment = {**os.environ, **env}
-        self.process = start(*command, environment=environment, stdout=self._log, session=True)
+        if interpreter:
+            with self._log.open("wb") as log:
+                self.process: Forked | subprocess.Popen[bytes] = subprocess.Popen(
+                    [sys.executable, "-m", *command], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    start_new_session=True,
+                )  # fmt: skip
+        else:
+            self.process = start(*command, environment=environment, stdout=self._log, session=True)
 
     @property
     def log(self) -> str:

@@ -172,12 +172,13 @@ def test_the_parent_stays_small(place: Place, jobs: Any, start: Any) -> None:
     maps = Path("/proc/self/maps")
     if not maps.exists():
         pytest.skip("no /proc on this system")
-    worker = start().until_ready()
+    worker = start(interpreter=True).until_ready()
     loaded = Path(f"/proc/{worker.process.pid}/maps").read_text()
     assert "pydantic_core" not in loaded
     assert "_sqlite3" not in loaded
     assert _rss_kib(worker.process.pid) < 18 * 1024
     assert _rss_kib(worker.process.pid) < _rss_kib(worker.child) / 2
+    assert worker.stop() == 0
 
 
 def _rss_kib(pid: int) -> int:
