@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+
+from twolane.values.record import State
 
 PROJECT = Path(__file__).parents[2] / "examples" / "flights"
 DEADLINE_S = 100.0
@@ -42,7 +44,20 @@ def store(main: ModuleType) -> ModuleType:
 
 
 @pytest.fixture
-def client(main: ModuleType) -> Iterator[TestClient]:
+def settled(main: ModuleType) -> threading.Event:
+    """Set when the worker has settled a delivery."""
+    event = threading.Event()
+
+    def observe(at: str, _: object) -> None:
+        if at == "settled":
+            event.set()
+
+    main.tasks.runtime.observer = observe
+    return event
+
+
+@pytest.fixture
+def client(main: ModuleType, settled: threading.Event) -> Iterator[TestClient]:
     """A program that keeps its customer's cookie; a worker runs beside it."""
     with TestClient(main.app) as client:
         client.get("/")
@@ -73,16 +88,16 @@ def upload(client: TestClient, data: bytes, name: str = "flights.csv") -> Any:
 
 
 @pytest.fixture
-def finished(client: TestClient) -> Callable[[str], dict[str, Any]]:
-    """Wait for the end of an import, and answer its last progress."""
+def finished(
+    main: ModuleType, client: TestClient, settled: threading.Event
+) -> Callable[[str], dict[str, Any]]:
+    """Wait until the queue knows the end of an import, which is after the app's own word, and answer its last progress."""
 
     def wait(import_id: str) -> dict[str, Any]:
-        deadline = time.monotonic() + DEADLINE_S
-        while True:
-            progress = dict(client.get(f"/imports/{import_id}").json())
-            if progress["state"] not in ("waiting", "running", "cancelling"):
-                return progress
-            assert time.monotonic() < deadline, progress
+        while main.tasks.runtime.read(import_id).state in (State.WAITING, State.RUNNING):
+            assert settled.wait(DEADLINE_S), import_id
+            settled.clear()
+        return dict(client.get(f"/imports/{import_id}").json())
 
     return wait
 
