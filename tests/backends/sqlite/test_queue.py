@@ -161,6 +161,27 @@ def test_the_closed_queue_opens_again(house: House) -> None:
     assert len(house.receive()) == 1
 
 
+def test_after_a_commit_that_failed_the_connection_is_not_trusted_any_more(house: House) -> None:
+    house.send(id="before")
+    connection = house.queue._writer._connection
+    assert connection is not None
+    connection.set_authorizer(
+        lambda action, what, *_: (
+            sqlite3.SQLITE_DENY
+            if (action, what) == (sqlite3.SQLITE_TRANSACTION, "COMMIT")
+            else sqlite3.SQLITE_OK
+        )
+    )
+
+    with pytest.raises(QueueError):
+        house.queue.flush([Send((house.outgoing(id="nobody knows"),))])
+
+    house.send(id="after")
+    assert house.queue._writer._connection is not connection
+    for message_id in ("before", "after"):
+        house.record(message_id)
+
+
 STORE = """
 import os, sys
 from tests.backends.sqlite.house import House
