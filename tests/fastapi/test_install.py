@@ -205,6 +205,8 @@ class TestSignals:
                 await asyncio.sleep(0)
                 assert house.lane.unfinished == 1
                 signal.raise_signal(signal.SIGTERM)
+                async with asyncio.timeout(60):  # the lifespan's end would wait out the grace time
+                    await house.lane.idle()
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, _: heard.append(number))
