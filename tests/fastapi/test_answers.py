@@ -439,27 +439,35 @@ class TestAfterTheStart:
 
     def test_a_request_that_is_cancelled_then_leaves_its_tasks_running(self, house: House) -> None:
         async def main() -> None:
-            sent = asyncio.Event()
+            sent, gate = asyncio.Event(), asyncio.Event()
 
             async def endless() -> AsyncGenerator[bytes]:
                 yield b"row"
                 sent.set()
                 await asyncio.Event().wait()
 
+            @house.tasks.task(if_lost="ignore", name="waits")
+            async def waits() -> None:
+                await gate.wait()
+
             @house.app.post("/")
             def endpoint(lanes: Lanes) -> Response:
                 house.add_both(lanes)
+                lanes.add_task(waits)
                 return StreamingResponse(endless())
 
             request = asyncio.create_task(ask(house.app, "POST", "/"))
             await sent.wait()
             request.cancel()
-            await asyncio.wait([request])
-            assert request.cancelled()
+            await asyncio.wait([request], timeout=60)
+            assert request.cancelled(), "and does not wait for them"
+            assert house.lane.unfinished
+            gate.set()
             await house.lane.drain(20.0)
 
         asyncio.run(main())
-        house.assert_went()
+        assert house.stored_tasks() == ["load"]
+        assert house.lane.done == {"mail": 1, "waits": 1}
 
 
 def test_log_lines_never_show_arguments(house: House, caplog: pytest.LogCaptureFixture) -> None:
