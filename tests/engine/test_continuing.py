@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from twolane import Interrupted, TaskContext, Tasks
@@ -36,7 +35,7 @@ def test_told_to_pause_it_ends_at_its_next_checkpoint_and_goes_on_from_there(
     goes_on = decode(outcome.body)
     deadline_at = hold.delivery.received_at + 400
     assert goes_on.continuation == Continuation(1, {"row": 2}, deadline_at)
-    assert replace(goes_on, continuation=None) == decode(hold.delivery.body)
+    assert goes_on._replace(continuation=None) == decode(hold.delivery.body)
 
 
 def test_an_async_task_too(tasks: Tasks, held: Callable[..., Hold], do: Callable[[Hold], Ran]) -> None:
@@ -122,8 +121,8 @@ def test_one_that_began_late_is_not_to_blame(
 
 
 def continued(hold: Hold, number: int, deadline_at: float, cursor: Any = None) -> Hold:
-    message = replace(decode(hold.delivery.body), continuation=Continuation(number, cursor, deadline_at))
-    return Hold(replace(hold.delivery, body=encode(message)))
+    message = decode(hold.delivery.body)._replace(continuation=Continuation(number, cursor, deadline_at))
+    return Hold(hold.delivery._replace(body=encode(message)))
 
 
 def test_a_second_part_counts_on_and_keeps_the_deadline(
@@ -183,4 +182,4 @@ def test_sent_back_it_has_a_deadline_no_more(
 
     assert again.body is not None
     assert decode(again.body).continuation is None
-    assert do(Hold(replace(hold.delivery, body=again.body))).outcome == Succeeded()
+    assert do(Hold(hold.delivery._replace(body=again.body))).outcome == Succeeded()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,7 +30,7 @@ def failure_of(ran: Ran) -> did.Failure:
 class TestBodies:
     def edited(self, hold: Hold, **changes: Any) -> Hold:
         body = json.dumps({**json.loads(hold.delivery.body), **changes})
-        return Hold(replace(hold.delivery, body=body))
+        return Hold(hold.delivery._replace(body=body))
 
     @pytest.fixture
     def hold(self, tasks: Tasks, held: Held) -> Hold:
@@ -47,7 +46,7 @@ class TestBodies:
     def test_that_are_no_envelope_are_unreadable(
         self, hold: Hold, do: Do, body: str, steps: list[str]
     ) -> None:
-        outcome = do(Hold(replace(hold.delivery, body=body))).outcome
+        outcome = do(Hold(hold.delivery._replace(body=body))).outcome
         assert isinstance(outcome, did.Unrunnable)
         assert outcome.reason is Reason.UNREADABLE
         assert outcome.failure.traceback == ""
@@ -81,7 +80,7 @@ class TestBodies:
     def test_have_waited_since_they_first_were_not_understood(
         self, hold: Hold, do: Do, clock: VirtualClock
     ) -> None:
-        waiting = Hold(replace(self.edited(hold, task="other").delivery, waits_since=clock.now() - 25))
+        waiting = Hold(self.edited(hold, task="other").delivery._replace(waits_since=clock.now() - 25))
         outcome = do(waiting).outcome
         assert isinstance(outcome, did.NotUnderstood)
         assert outcome.waited_s == 25

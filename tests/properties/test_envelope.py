@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 from uuid import UUID
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 
 from twolane.values.blob import BlobRef
 from twolane.values.errors import EnvelopeError, EnvelopeUnreadable
-from twolane.values.message import Continuation, Message, MessagePolicy, decode, encode
+from twolane.values.message import Continuation, Message, MessagePolicy, decode, encode, skim, to_json
 
 SCHEMA = jsonschema.Draft202012Validator(
     json.loads(files("twolane.values").joinpath("envelope-v1.schema.json").read_text("ascii"))
@@ -32,8 +31,15 @@ json_values: st.SearchStrategy[Any] = st.recursive(
     max_leaves=20,
 )
 arguments = st.dictionaries(texts, json_values, max_size=5)
+
+
+def made(**fields: Any) -> Message:
+    """A message of these fields alone: the others stay what they are, where for a class they would be drawn."""
+    return Message(**fields)
+
+
 messages = st.builds(
-    Message,
+    made,
     id=names,
     task=names,
     queue=names,
@@ -56,14 +62,14 @@ def test_a_message_comes_back(message: Message) -> None:
 
 @given(messages, blobs)
 def test_a_message_with_its_arguments_in_a_blob_comes_back(message: Message, blob: BlobRef) -> None:
-    kept_outside = replace(message, args=None, args_blob=blob)
+    kept_outside = message._replace(args=None, args_blob=blob)
 
     assert decode(encode(kept_outside)) == kept_outside
 
 
 @given(messages, st.uuids())
 def test_what_is_written_satisfies_the_published_schema(message: Message, message_id: UUID) -> None:
-    SCHEMA.validate(json.loads(encode(replace(message, id=str(message_id)))))
+    SCHEMA.validate(json.loads(encode(message._replace(id=str(message_id)))))
 
 
 @given(messages)
@@ -72,6 +78,55 @@ def test_an_envelope_is_one_line_of_printable_ascii(message: Message) -> None:
 
     assert body.isascii()
     assert body.isprintable()
+
+
+@given(messages)
+def test_what_is_skimmed_is_what_is_decoded(message: Message) -> None:
+    _compare(encode(message))
+
+
+flat_arguments = st.dictionaries(
+    texts, st.none() | st.booleans() | st.integers() | numbers | texts, max_size=5
+)
+usual_messages = st.builds(
+    made,
+    id=st.uuids().map(str),
+    task=names,
+    queue=names,
+    args=flat_arguments,
+    sent_at=st.floats(0, 1e12),
+    policy=st.builds(MessagePolicy, st.integers(1, 10**9), numbers, numbers),
+)
+
+
+@given(usual_messages)
+def test_the_usual_envelope_is_skimmed(message: Message) -> None:
+    body = encode(message)
+    written = to_json(message.args)
+    usual = len(written) <= 4000 and "{" not in written[1:] and "}" not in written[:-1]
+    if "{" not in message.task + message.queue and "}" not in message.task + message.queue and usual:
+        assert skim(body) == (message, written)
+    _compare(body)
+
+
+@given(usual_messages, st.data())
+def test_what_is_skimmed_of_a_spoiled_envelope_is_what_is_decoded(
+    message: Message, data: st.DataObject
+) -> None:
+    body = encode(message)
+    at = data.draw(st.integers(0, len(body)))
+    until = data.draw(st.integers(at, min(at + 3, len(body))))
+    between = data.draw(st.text('{}[]",:0123456789.eE+-_\\ \nabnulltrefs', max_size=3))
+
+    _compare(body[:at] + between + body[until:])
+
+
+def _compare(body: str) -> None:
+    """What is skimmed is what is decoded, and the arguments are there as they are written."""
+    if (skimmed := skim(body)) is not None:
+        message, written = skimmed
+        assert message == decode(body)
+        assert json.loads(written) == message.args
 
 
 def _read(body: str) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -316,12 +315,12 @@ class Queues(RuleBasedStateMachine):
 
 def comparable(answer: Any) -> Any:
     """An answer without what each queue says in its own words: receipts and sentences."""
+    if isinstance(answer, Delivery):
+        return answer._replace(receipt="")
     if isinstance(answer, (list, tuple)):
         return [comparable(each) for each in answer]
     if isinstance(answer, Exception):
         return "refused"
-    if isinstance(answer, Delivery):
-        return replace(answer, receipt="")
     if isinstance(answer, Owed):
         first = [(each.number, each.owed_at, comparable(each.letter), each.notice) for each in answer.first]
         kinds = sorted((kind.count, kind.first_at, kind.last_at, kind.task, kind.id) for kind in answer.kinds)

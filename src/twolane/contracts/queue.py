@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from twolane.values.outcome import Failure, Reason
 from twolane.values.record import State
@@ -120,8 +120,7 @@ class Checkpoint:
     total: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One handing-out of a message.
 
     Attributes:

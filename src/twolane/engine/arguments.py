@@ -62,7 +62,7 @@ class Arguments:
             for field, p in zip(self._fields, parameters, strict=True)
             if p.kind is p.KEYWORD_ONLY
         }
-        self._reader: Callable[[Mapping[str, Any], Mapping[str, Any]], Any] | None = None
+        self._reader: Callable[[Mapping[str, Any] | str, Mapping[str, Any]], Any] | None = None
         self._model: Any = None
         self._lock = threading.Lock()
         self.names = tuple(p.name for p in parameters)
@@ -152,11 +152,13 @@ class Arguments:
         blobs.clear()
         return to_json(write.to_python(validated, mode="json", **how))
 
-    def load(self, values: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    def load(
+        self, values: Mapping[str, Any] | str, context: Mapping[str, Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
         """Stored JSON values as what the function is called with.
 
         Args:
-            values: the arguments by name, as JSON values.
+            values: the arguments by name, as JSON values; or as they are written, an object in JSON.
             context: for types that bind themselves, such as a Blob to its store.
 
         Raises:
@@ -172,13 +174,17 @@ class Arguments:
             return args, {key: loaded[name] for name, key in self._keyword_only.items()}
         return [loaded[name] for name in self._fields], {}
 
-    def _make_reader(self) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any]:
+    def _make_reader(self) -> Callable[[Mapping[str, Any] | str, Mapping[str, Any]], Any]:
         """What makes the model of stored values; made once, since imports in a function take time at each call."""
         from pydantic_core import to_json as to_bytes
 
         validate = self.model.__pydantic_validator__.validate_json
-        self._reader = lambda values, context: validate(to_bytes(values), context=context)
-        return self._reader
+
+        def read(values: Mapping[str, Any] | str, context: Mapping[str, Any]) -> Any:
+            return validate(values if isinstance(values, str) else to_bytes(values), context=context)
+
+        self._reader = read
+        return read
 
     def _unfit(self, error: ValueError) -> Exception:
         """What it means that stored values cannot be loaded; a validator of the user's may raise what it wants."""

@@ -37,7 +37,7 @@ def going_on(ran_out: RanOut, message: Message, hold: Hold, policy: Policy, now:
     if now >= deadline_at:
         return too_late(number, now)
     goes_on = Continuation(number, hold.saved.cursor, deadline_at)
-    return replace(ran_out, body=encode(replace(message, continuation=goes_on)))
+    return replace(ran_out, body=encode(message._replace(continuation=goes_on)))
 
 
 def too_late(parts: int, now: float) -> Unrunnable:

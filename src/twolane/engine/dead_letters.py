@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from twolane.contracts.queue import Redrive
@@ -33,7 +32,7 @@ def redrive(letter: DeadLetter, now: float) -> Redrive:
         expires_at = None
     if expires_at == message.expires_at and message.continuation is None:
         return Redrive(letter.record.id)
-    return Redrive(letter.record.id, encode(replace(message, expires_at=expires_at, continuation=None)))
+    return Redrive(letter.record.id, encode(message._replace(expires_at=expires_at, continuation=None)))
 
 
 def redrive_edited(letter: DeadLetter, task: Task[Any, Any, Any], values: Mapping[str, Any]) -> Redrive:
@@ -64,7 +63,7 @@ def redrive_edited(letter: DeadLetter, task: Task[Any, Any, Any], values: Mappin
                 f"message {letter.record.id} holds no blob {blob.ref.key!r}: only its own bytes can be named"
             )
     group = filled(task.group_by, fit)
-    edited = replace(message, args=json.loads(fit), args_blob=None, expires_at=None, continuation=None)
+    edited = message._replace(args=json.loads(fit), args_blob=None, expires_at=None, continuation=None)
     unique_key = _unique_key(letter, task, message.args, fit)
     return Redrive(letter.record.id, encode(edited), group=group, unique_key=unique_key)
 

@@ -47,7 +47,7 @@ from twolane.values.errors import (
     EnvelopeUnreadable,
     UsageError,
 )
-from twolane.values.message import Message, decode
+from twolane.values.message import Message, decode, skim
 from twolane.values.outcome import (
     Failed,
     Failure,
@@ -145,13 +145,13 @@ class _Run:
         read = _read(self._hold.delivery, self._around.registry, self._started_at)
         if isinstance(read, Ran):
             return read
-        self._task, self._message = read
-        message = self._message
+        self._task, message, values = read
+        self._message = message
         if message.args_blob is not None:
             fetching = self._fetch(self._task, message, message.args_blob)
             self._hold.kept = asyncio.get_running_loop().create_task(fetching)
             return None
-        return self._load_and_call(self._task, message, message.args or {}, self._started_at)
+        return self._load_and_call(self._task, message, values, self._started_at)
 
     async def _fetch(self, task: Task[Any, Any, Any], message: Message, ref: BlobRef) -> None:
         """Arguments that were too large for the message, and the call with them."""
@@ -169,7 +169,7 @@ class _Run:
             self._then(pointless)
 
     def _load_and_call(
-        self, task: Task[Any, Any, Any], message: Message, values: Mapping[str, Any], now: float
+        self, task: Task[Any, Any, Any], message: Message, values: Mapping[str, Any] | str, now: float
     ) -> Ran | None:
         around, delivery = self._around, self._hold.delivery
         try:
@@ -267,10 +267,17 @@ class _Run:
         )
 
 
-def _read(delivery: Delivery, registry: Registry, now: float) -> tuple[Task[Any, Any, Any], Message] | Ran:
-    """What is to be called, or the outcome that makes a call pointless."""
+def _read(
+    delivery: Delivery, registry: Registry, now: float
+) -> tuple[Task[Any, Any, Any], Message, Mapping[str, Any] | str] | Ran:
+    """What is to be called and its arguments, or the outcome that makes a call pointless."""
+    values: Mapping[str, Any] | str
     try:
-        message = decode(delivery.body)
+        if (usual := skim(delivery.body)) is not None:
+            message, values = usual
+        else:
+            message = decode(delivery.body)
+            values = message.args or {}
     except EnvelopeUnreadable as error:
         return Ran(Unrunnable(Reason.UNREADABLE, seen(error, now)), Policy())
     except EnvelopeTooNew as error:
@@ -284,7 +291,7 @@ def _read(delivery: Delivery, registry: Registry, now: float) -> tuple[Task[Any,
     if task is None or task.lane is not Lane.QUEUE:
         unknown = LookupError(f"no task named {message.task} in the queue lane of this app")
         return _not_understood(Reason.UNKNOWN_TASK, unknown, delivery, message.policy.patience_s, now)
-    return task, message
+    return task, message, values
 
 
 def _stored_args(blobs: Blobs, ref: BlobRef) -> dict[str, Any]:

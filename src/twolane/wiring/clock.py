@@ -6,12 +6,12 @@ import time
 
 
 class SystemClock:
-    """Time from the operating system."""
+    """Time from the operating system.
 
-    def now(self) -> float:
-        """The time of day, in epoch seconds."""
-        return time.time()
+    Attributes:
+        now: the time of day, in epoch seconds.
+        monotonic: a time that never goes back, in seconds.
+    """
 
-    def monotonic(self) -> float:
-        """A time that never goes back, in seconds."""
-        return time.monotonic()
+    now = staticmethod(time.time)
+    monotonic = staticmethod(time.monotonic)

@@ -36,10 +36,10 @@ _FIRST, _FIRST_SUSPECT = (
 _ANY_SUSPECT = "SELECT 1 FROM messages WHERE state = 'waiting' AND suspect = 1 AND visible_at <= ? LIMIT 1"
 
 _READ = """
-    SELECT seq, id, queue, task, attempt, max_attempts, waits_since, crashes, cursor, done, total, progressed_at,
-        (SELECT body FROM bodies WHERE seq = m.seq)
-    FROM messages AS m WHERE seq IN (SELECT value FROM json_each(?))
+    SELECT m.seq, m.id, queue, task, body, attempt, max_attempts, waits_since, crashes, cursor, done, total, progressed_at
+    FROM json_each(?) AS picked CROSS JOIN messages AS m ON m.seq = picked.value LEFT JOIN bodies USING (seq)
 """
+"""From the picked ones to their rows, which no IN could: for that SQLite makes a table of its own each time."""
 
 WAITING_NAMES = """
     WITH RECURSIVE names (queue, task) AS (
@@ -99,7 +99,7 @@ def _hand_out(
         if not picked:
             return ()
         rows = tx.connection.execute(_READ, (json.dumps(picked),)).fetchall()
-        used_up = [row[0] for row in rows if row[4] > row[5]]
+        used_up = [row[0] for row in rows if row[5] > row[6]]
         for seq in used_up:
             bury(tx, seq, Reason.USED_UP)
         if not used_up:
@@ -139,22 +139,12 @@ def _claim(tx: Transaction, entry: Receive, rows: list[Any], *, alone: bool) -> 
     deliveries = tuple(
         [
             Delivery(
-                id=message_id,
-                queue=queue,
-                task=task,
-                body=body or "",
-                receipt=f"{seq}.{nonce}",
-                attempt=attempt,
-                received_at=tx.now,
-                lease_until=lease_until,
-                alone=alone,
-                checkpoint=checkpoint_of(cursor, done, total, progressed_at),
-                waits_since=waits_since,
-                crashes=crashes,
+                message_id, queue, task, body or "", f"{seq}.{nonce}", attempt, tx.now, lease_until, alone,
+                checkpoint_of(cursor, done, total, progressed_at), waits_since, crashes,
             )
             for (
-                seq, message_id, queue, task, attempt, _, waits_since, crashes,
-                cursor, done, total, progressed_at, body,
+                seq, message_id, queue, task, body, attempt, _, waits_since, crashes,
+                cursor, done, total, progressed_at,
             ) in rows
         ]
     )  # fmt: skip
