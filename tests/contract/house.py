@@ -182,7 +182,7 @@ class House:
             digest="d",
             sent_at=self.clock.now(),
         )
-        message = replace(plain, **fields)
+        message = plain._replace(**fields)
         self.backend.need(message.queue)
         return message
 

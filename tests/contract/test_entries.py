@@ -78,7 +78,7 @@ def test_the_same_id_with_another_digest_is_refused(house: House) -> None:
     house.do(Send((message,)))
 
     with pytest.raises(SendRefused, match=message.id) as refused:
-        house.do(Send((replace(message, digest="other", body='{"n":2}'),)))
+        house.do(Send((message._replace(digest="other", body='{"n":2}'),)))
 
     assert refused.value.ids == (message.id,)
     assert house.records.body(message.id) == '{"n":1}'
@@ -95,7 +95,7 @@ def test_of_many_that_go_together_each_is_stored(house: House, number: int) -> N
 
 def test_of_many_that_go_together_one_is_refused_alone(house: House) -> None:
     sends = [Send((house.outgoing(),)) for _ in range(25)]
-    twin = Send((replace(sends[3].messages[0], digest="other"),))
+    twin = Send((sends[3].messages[0]._replace(digest="other"),))
 
     *others, refused, last = house.queue.flush([*sends, twin, sends[4]])
 
@@ -352,7 +352,7 @@ def test_an_ack_that_sends_an_id_of_another_message_fails_alone(house: House) ->
     house.do(Send((stored,)))
     first, second = house.send(task="parent"), house.send(task="parent")
     receipts = {each.id: each.receipt for each in house.receive() if each.id in (first, second)}
-    other = replace(stored, digest="other arguments")
+    other = stored._replace(digest="other arguments")
     good = house.outgoing()
 
     refused, settled = house.try_all(

@@ -53,8 +53,7 @@ class Capabilities:
     longest_attempt_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A message on its way into the queue: an opaque body and what the queue must know of it.
 
     Attributes:
@@ -88,8 +87,7 @@ class Outgoing:
     size_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """What became of one message of a send: `id` is the stored one's, which is another's if `duplicate`.
 
     A duplicate is a second send of a stored id, or of a unique key that waits or runs, whose record is found by this id too.

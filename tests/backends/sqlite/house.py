@@ -64,7 +64,7 @@ class House:
     def outgoing(self, **fields: Any) -> Outgoing:
         self._sent += 1
         plain = Outgoing(f"m{self._sent}", "default", "app:work", "{}", "d", self.clock.now())
-        return replace(plain, **fields)
+        return plain._replace(**fields)
 
     def send(self, **fields: Any) -> str:
         [sent] = self.do(Send((self.outgoing(**fields),)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from tests.aws.places import Place, TurnedClock
@@ -32,7 +31,7 @@ class Alone:
     def outgoing(self, message_id: str = "m1", *, max_attempts: int = 5, **fields: Any) -> Outgoing:
         policy = MessagePolicy(max_attempts, 300, 3600)
         body = encode(Message(message_id, "app:work", "default", {}, 1.0, policy))
-        return replace(Outgoing(message_id, "default", "app:work", body, "d", self.clock.now()), **fields)
+        return Outgoing(message_id, "default", "app:work", body, "d", self.clock.now())._replace(**fields)
 
     def send(self, message_id: str = "m1", **fields: Any) -> Outgoing:
         message = self.outgoing(message_id, **fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -271,7 +271,7 @@ def test_a_second_send_of_an_id_that_has_ended_is_the_same_message(shop: Shop) -
     [again] = shop.house.do(Send((message,)))
     assert (again.id, again.duplicate) == (first.id, True)
     [met, refused] = shop.house.try_all(
-        Send((message,)), Send((replace(message, id="new"), replace(message, id="newer")))
+        Send((message,)), Send((message._replace(id="new"), message._replace(id="newer")))
     )
     assert met[0].duplicate
     assert isinstance(refused, SendRefused)

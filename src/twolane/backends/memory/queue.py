@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -294,18 +293,18 @@ class MemoryQueue(MemoryWatch):
                 self._redrive(row, entry)
             case q.Discard(), State.DEAD:
                 self._end(row, State.DISCARDED, reason=None)
-                row.message, row.attempts = replace(row.message, body="", blobs=()), []
+                row.message, row.attempts = row.message._replace(body="", blobs=()), []
             case _:
                 pass
         return row.record.state
 
     def _redrive(self, row: Row, entry: q.Redrive) -> None:
-        message = replace(row.message, unique_key=entry.unique_key or row.message.unique_key)
+        message = row.message._replace(unique_key=entry.unique_key or row.message.unique_key)
         if twin := pending_twin(self._rows.values(), message):
             raise SendRefused(f"{entry.id} stays dead: {twin} waits or runs under its unique key", [entry.id])
         if entry.body is not None:
             check_body(entry.body, self.max_body_bytes, entry.id)
-            row.message = replace(message, body=entry.body, digest=entry.digest or message.digest)
+            row.message = message._replace(body=entry.body, digest=entry.digest or message.digest)
             row.change(cursor=None, done=None, total=None, progressed_at=None, unique_key=message.unique_key)
         row.suspect, row.waits_since = False, None
         row.change(attempt=1, finished_at=None, reason=None, public=None, crashes=0, cancel_requested=False)
