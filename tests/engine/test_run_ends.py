@@ -195,6 +195,27 @@ class TestInterruptions:
 
         assert asyncio.run(main()) == Ran(did.Succeeded("the result"), Policy())
 
+    def test_a_sync_task_that_is_left_before_a_thread_was_free_never_runs(
+        self, tasks: Tasks, held: Held, around: Surroundings
+    ) -> None:
+        go, one, ran = threading.Event(), Threads(1, name="one"), list[int]()
+        hold = held(tasks.task(if_lost="alert", name="work")(lambda: ran.append(1)))
+
+        async def main() -> Ran:
+            one.submit(lambda: go.wait(30))
+            running = asyncio.create_task(run(hold, replace(around, threads=one)))
+            await asyncio.sleep(0)
+            hold.interrupt("stopping")
+            return await running
+
+        assert asyncio.run(main()) == Ran(did.WasStopped(), Policy())
+        go.set()
+        behind = threading.Event()
+        one.submit(behind.set)
+        assert behind.wait(30)
+        assert (ran, one.stuck) == ([], 0)
+        one.close()
+
     @pytest.mark.parametrize("then", ["timed_out", "lease_lost", "stopping"])
     def test_a_sync_task_that_swallows_its_cancellation_is_left_at_the_next_reason(
         self, tasks: Tasks, held: Held, around: Surroundings, threads: Threads, then: str
