@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.worker_process.conftest import Place
+from twolane.values.record import State
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,21 @@ def test_a_wrong_target(place: Place, start: Any, target: str, sentence: str) ->
     assert worker.log.startswith("twolane worker: ")
     assert sentence in worker.log
     assert worker.log.count("\n") == 1
+
+
+def test_with_json_each_line_of_the_log_is_an_object(place: Place, jobs: Any, start: Any) -> None:
+    worker = start("jobs:app", "--json").until_ready()
+    ticket = jobs.tasks.send_blocking(jobs.note, "1")
+    place.until_state(ticket.id, State.DONE)
+    assert worker.stop() == 0
+    lines = [json.loads(line) for line in worker.log.splitlines()]
+    assert {line["logger"] for line in lines} >= {"twolane.parent", "twolane.worker"}
+    assert [line["became"] for line in lines if line.get("id") == ticket.id] == ["ack"]
+
+    worker = start("jobs:nope", "--json")
+    assert worker.exit_code() == 2
+    (line,) = worker.log.splitlines()
+    assert "module jobs has no 'nope'" in json.loads(line)["message"]
 
 
 @pytest.mark.parametrize(

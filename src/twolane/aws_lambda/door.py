@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from twolane.aws_lambda.batch import Batch
 from twolane.aws_lambda.events import Record, read_event
 from twolane.aws_lambda.life import Life
-from twolane.aws_lambda.logs import JsonLines, write_json
+from twolane.aws_lambda.logs import write_json
 from twolane.aws_lambda.time_left import TimeLeft
 from twolane.contracts.upkeep import Register, Unregister
 from twolane.engine.opening_checks import say_cut_short
@@ -31,6 +31,7 @@ from twolane.engine.runtime import Runtime
 from twolane.engine.threads import Threads
 from twolane.values.errors import QueueError, SettingsError
 from twolane.values.record import WorkerInfo
+from twolane.wiring.json_lines import JsonLines
 from twolane.wiring.target import load, opened
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ class Orders:
         queues: the queues to serve; empty: those of the tasks.
         slots: how many deliveries to run at a time; None: the default.
         grace_s: how long a stop waits for running deliveries, in seconds; None: the default.
+        as_json: log lines, of the parent too, are JSON objects.
     """
 
     target: str
@@ -24,6 +25,7 @@ class Orders:
     queues: tuple[str, ...] = ()
     slots: int | None = None
     grace_s: float | None = None
+    as_json: bool = False
 
     def written(self) -> str:
         """As one argument of a command line."""

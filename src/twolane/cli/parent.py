@@ -12,6 +12,7 @@ tells the child that the parent is gone.
 
 from __future__ import annotations
 
+import json
 import logging
 import signal
 import socket
@@ -103,7 +104,7 @@ class Parent:
     """Keeps one worker process running until it is told to stop.
 
     Args:
-        orders: what the worker is told.
+        orders: what the worker is told; passed on.
     """
 
     def __init__(self, orders: str) -> None:
@@ -193,8 +194,9 @@ def ended(status: int) -> str:
 
 def main() -> None:
     """Run a parent; the process's arguments are its orders."""
-    log_to_stderr()
-    sys.exit(Parent(sys.argv[1]).run())
+    orders = sys.argv[1]
+    log_to_stderr(as_json=json.loads(orders).get("as_json", False))  # all that it reads of them
+    sys.exit(Parent(orders).run())
 
 
 if __name__ == "__main__":

@@ -35,12 +35,16 @@ Grace = Annotated[
 ]
 
 
+LogAsJson = Annotated[bool, typer.Option("--json", help="Log as JSON: one object a line on standard error.")]
+
+
 def worker(
     target: Target = None,
     app_dir: AppDir = None,
     queue: Queues = None,
     slots: Slots = None,
     grace: Grace = None,
+    as_json: LogAsJson = False,
 ) -> None:
     """Run the tasks of the queue lane in a process of their own, and keep it running."""
     found = find_target(target, folder=app_dir)
@@ -49,7 +53,7 @@ def worker(
             'which app? Say `twolane worker module:app`, or set TWOLANE_APP, or write app = "module:app" '
             "below [tool.twolane] in pyproject.toml"
         )
-    orders = Orders(found.name, found.folder, tuple(queue or ()), slots, grace)
+    orders = Orders(found.name, found.folder, tuple(queue or ()), slots, grace, as_json)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     # The parent lives as long as the worker: it takes this process over without what the command line loaded.

@@ -60,10 +60,14 @@ def run(orders: Orders, parent: socket.socket) -> int:
     """Load and work; answers the exit code, having said what went wrong."""
     try:
         app, tasks = prepared(orders)
-        log_to_stderr()
+        log_to_stderr(as_json=orders.as_json)
         return asyncio.run(work(app, tasks, parent))
     except (SettingsError, QueueError) as error:
-        print(f"twolane worker: {error}", file=sys.stderr)
+        if orders.as_json:
+            log_to_stderr(as_json=True)
+            logging.getLogger("twolane.worker").error("%s", error)  # noqa: TRY400  (a sentence for people)
+        else:
+            print(f"twolane worker: {error}", file=sys.stderr)
         return exits.of(error)
     except asyncio.CancelledError:  # told twice while the app was starting
         return exits.OK
