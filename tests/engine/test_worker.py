@@ -40,6 +40,24 @@ def running() -> Running:
     return Running()
 
 
+def test_what_a_stop_does_not_wait_for_is_interrupted_and_settled(tasks: Tasks, work: Any) -> None:
+    """Not only given back as the worker signs off, which is five seconds later."""
+
+    async def main() -> None:
+        @tasks.task(if_lost="alert")
+        async def endless() -> None:
+            await asyncio.Event().wait()
+
+        async with work() as worker:
+            message = await worker.send(endless)
+            await worker.steps.until("call", 1)
+            await worker.runtime.stop(0.0)
+            assert worker.steps.seen["settled"] == 1
+            assert worker.record(message).state is State.WAITING
+
+    asyncio.run(main())
+
+
 class TestSlots:
     def test_bound_how_many_run(self, tasks: Tasks, work: Any, running: Running) -> None:
         async def main() -> None:
