@@ -74,11 +74,11 @@ def test_figures_of_ones_own(shop: Shop) -> None:
     assert next(way for way in found["ways"] if way["way"] == "lambda-arm")["usd_per_month"] > 1000
 
 
-@pytest.mark.parametrize("suffix", ["svg", "png", "html"])
-def test_a_chart_in_a_file(shop: Shop, suffix: str) -> None:
-    told = shop.run("price", *SMALL, "--chart", f"price.{suffix}")
+def test_a_chart_in_a_file(shop: Shop) -> None:
+    """Each form of it: tests/price/test_report.py."""
+    told = shop.run("price", *SMALL, "--chart", "price.html")
     assert told.code == 0, told.err
-    assert (shop.folder / f"price.{suffix}").stat().st_size > 1000
+    assert (shop.folder / "price.html").stat().st_size > 1000
 
 
 def test_a_narrow_terminal(shop: Shop) -> None:
