@@ -222,17 +222,19 @@ class Round:
         if all_sent and not (self.folder / "sent").exists():
             return "not all is sent"
         counted = Counter(self.cloud.counts("default"))
+        if counted.total():
+            return f"SQS: {counted}"  # most looks end here: below, the table is read from end to end
         rows = self.rows()
         open_ = [row for row in rows.values() if row.is_open]
-        if not counted.total() and not all_sent:
+        if not all_sent:
             self._bring_back(open_)
         if open_:
-            return f"open: {[(row.record.id, row.record.task, row.record.state) for row in open_]}, {counted}"
+            return f"open: {[(row.record.id, row.record.task, row.record.state) for row in open_]}"
         telling = self.records.telling()
         dead = sum(row.record.state is State.DEAD for row in rows.values())
         if not telling.told == telling.last == dead:
             return f"{dead} dead, {telling.last} owed, {telling.told} told"
-        return f"SQS: {counted}" if counted.total() else None
+        return None
 
     def _bring_back(self, waiting: list[Row]) -> None:
         """A client was killed between a row and SQS: nobody was told yes, and a sweep brings the row's message to SQS."""
