@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from tests.csvfile.broken import GOOD, zipped
 from twolane import csvfile
 
-CHANCE = random.Random(1)
+CHANCE, ROWS = random.Random(1), 5_000
 MANY = b"number,seats\n" + b"".join(
-    b"%s,%d\n" % (CHANCE.randbytes(20).hex().encode(), seats) for seats in range(20_000)
+    b"%s,%d\n" % (CHANCE.randbytes(100).hex().encode(), seats) for seats in range(ROWS)
 )
+"""A mebibyte."""
 
 
 def a_zip(data: bytes) -> bytes:
@@ -56,10 +57,10 @@ PACKED = [gzip.compress, members, a_zip, stored, streamed]
 
 @pytest.mark.parametrize("pack", PACKED)
 def test_an_archive_of_one_file_is_read_as_that_file(read_all, pack):
-    plain, _, plain_chunks = read_all(MANY)
+    plain, _, plain_chunks = read_all(MANY, chunk_rows=ROWS // 20)
     packed = pack(MANY)
 
-    rows, rejected, chunks = read_all(packed)
+    rows, rejected, chunks = read_all(packed, chunk_rows=ROWS // 20)
 
     assert rows == plain
     assert rejected == []
@@ -80,11 +81,11 @@ def test_progress_ends_at_all_of_the_upload_even_where_a_chunk_ends_with_the_fil
 @pytest.mark.parametrize("pack", PACKED)
 def test_the_rest_of_an_archive_is_read_behind_a_cursor(read_all, pack):
     packed = pack(MANY)
-    rows, _, chunks = read_all(packed, chunk_rows=3_000)
+    rows, _, chunks = read_all(packed, chunk_rows=ROWS // 7)
 
     for done, chunk in enumerate(chunks, 1):
-        rest, _, more = read_all(packed, start=chunk.cursor, chunk_rows=3_000)
-        assert rest == rows[done * 3_000 :]
+        rest, _, more = read_all(packed, start=chunk.cursor, chunk_rows=ROWS // 7)
+        assert rest == rows[done * (ROWS // 7) :]
         assert more == chunks[done:]
 
 
@@ -148,7 +149,7 @@ def _model():
 def test_bytes_are_limited_as_they_unpack(read_all, pack):
     limits = csvfile.Limits(max_bytes=len(MANY))
 
-    assert len(read_all(pack(MANY), limits=limits)[0]) == 20_000
+    assert len(read_all(pack(MANY), limits=limits)[0]) == ROWS
     with pytest.raises(csvfile.CsvError, match="unpacks to more than"):
         read_all(pack(MANY + b"U,1\n"), limits=limits)
 
