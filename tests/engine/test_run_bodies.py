@@ -69,6 +69,7 @@ class TestBodies:
         tasks.task(if_lost="ignore", name="greet")(lambda: None)
         outcome = do(self.edited(hold, task="greet")).outcome
         assert isinstance(outcome, did.NotUnderstood)
+        assert outcome.reason is Reason.UNKNOWN_TASK, "whatever its arguments"
 
     @pytest.mark.parametrize("args", [{}, {"seats": "many"}, {"seats": 1, "more": 2}])
     def test_whose_arguments_do_not_fit_are_not_understood(self, hold: Hold, do: Do, args: Any) -> None:
