@@ -104,7 +104,8 @@ class Batch:
 
     async def _run_one(self, record: Record) -> bool:
         """Whether it is done with."""
-        entry = HandOut(self._worker, (record.arrived,), self._time_left.left_s + MARGIN_S)
+        lease_s, until = self._time_left.left_s + MARGIN_S, self._around.clock.now() + self._until_answer_s
+        entry = HandOut(self._worker, (record.arrived,), lease_s, until)
         [handed] = await self._around.batcher.ask(entry)
         if isinstance(handed, NotHandedOut):
             return handed.gone

@@ -57,11 +57,13 @@ class HandOut(Entry[tuple[Delivery | NotHandedOut, ...]]):
         worker: who runs it.
         arrived: what arrived.
         lease_s: for how long nobody else gets it; nobody extends it.
+        until: who asks is there until then, in epoch seconds: later nothing is handed out. None: for as long as it takes.
     """
 
     worker: str
     arrived: tuple[Arrived, ...]
     lease_s: float
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

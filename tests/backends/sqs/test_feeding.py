@@ -187,6 +187,21 @@ def test_without_the_rows_nothing_is_handed_out_and_each_who_asked_is_told(
     assert isinstance(delivery, Delivery)
 
 
+def test_nothing_is_handed_out_to_who_has_gone_meanwhile(house: House, source: Source) -> None:
+    """A function that stood still in the middle of a call goes on with it in the next invocation."""
+    message_id = house.send()
+    [arrived] = source.receive()
+    now = house.clock.now()
+
+    [gone, there] = house.try_all(
+        HandOut("f", (arrived,), LEASE_S, until=now - 1), HandOut("f", (arrived,), LEASE_S, until=now + 1)
+    )
+
+    assert gone == (STAYS,)
+    assert isinstance(there[0], Delivery)
+    assert house.record(message_id).deliveries == 1
+
+
 @pytest.mark.parametrize(
     ("entry", "state", "attempt"),
     [

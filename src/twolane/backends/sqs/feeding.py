@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 from twolane.backends.sqs.parcels import Copy
@@ -36,10 +37,14 @@ class Feeding:
         if not entries:
             return []
         receive = Receive(entries[0].worker, (), None, 0, max(entry.lease_s for entry in entries))
-        copies = [copy_of(each) for entry in entries for each in entry.arrived]
+        arrivals = [
+            Arrival.of(copy_of(each), inf if entry.until is None else entry.until)
+            for entry in entries
+            for each in entry.arrived
+        ]
         try:
             self._settling.write_late()
-            arrivals = self._receiving.hand_out(copies, receive, deletes=False)
+            self._receiving.hand_out(arrivals, receive, deletes=False)
         except QueueError as error:
             return [error] * len(entries)
         told = iter(arrivals)

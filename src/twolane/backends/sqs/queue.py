@@ -34,7 +34,7 @@ from twolane.backends.sqs.outbox import Outbox
 from twolane.backends.sqs.polling import LONGEST_PAUSE_S, Pause, Polling, pause_for
 from twolane.backends.sqs.rates import Rates
 from twolane.backends.sqs.reaping import Reaping
-from twolane.backends.sqs.receiving import Receiving
+from twolane.backends.sqs.receiving import Arrival, Receiving
 from twolane.backends.sqs.sending import Sending
 from twolane.backends.sqs.settling import Settling
 from twolane.backends.sqs.sums import EVERY_S
@@ -232,8 +232,9 @@ class SqsQueue:
         copies = self._polling.take(entry.queues, entry.limit, entry.lease_s)
         if not copies:
             return ()
+        arrivals = [Arrival.of(copy) for copy in copies]
         try:
-            arrivals = self._receiving.hand_out(copies, entry)
+            self._receiving.hand_out(arrivals, entry)
         except QueueError:
             # each message would be received once a lease, until SQS's redrive policy takes it away
             self._pause_s = min(LONGEST_PAUSE_S, max(1.0, self._pause_s * 2))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from twolane.backends.sqs.hiding import asked_at, left_s
 from twolane.backends.sqs.ledger import Ledger
@@ -38,6 +39,7 @@ class Arrival:
         copy: it.
         id: the message's.
         body: the message's.
+        until: who asked for it is there until then, in epoch seconds.
         item: its row as it was last seen; None: it has none.
         delivery: it is handed out.
         delete: it is not needed any more.
@@ -51,6 +53,7 @@ class Arrival:
     copy: Copy
     id: str
     body: str
+    until: float = inf
     item: Item | None = None
     delivery: Delivery | None = None
     delete: bool = False
@@ -59,6 +62,11 @@ class Arrival:
     written: Item | None = None
     turns: list[Turn] = field(default_factory=list[Turn])
     row: Row | None = None
+
+    @classmethod
+    def of(cls, copy: Copy, until: float = inf) -> Arrival:
+        """A copy that came."""
+        return cls(copy, *unpacked(copy), until)
 
 
 class Receiving:
@@ -77,28 +85,26 @@ class Receiving:
         self._now, self._monotonic = clock.now, clock.monotonic
         self._new_fence = new_fence
 
-    def hand_out(self, copies: Sequence[Copy], entry: Receive, *, deletes: bool = True) -> list[Arrival]:
+    def hand_out(self, arrivals: Sequence[Arrival], entry: Receive, *, deletes: bool = True) -> None:
         """Make deliveries of copies, as far as their rows allow; what each came to stands in its arrival.
 
         Args:
-            copies: what came.
+            arrivals: what came.
             entry: who receives, and for how long.
             deletes: what nobody needs is deleted; else who has received it does that.
 
         Raises:
             QueueError: the state store cannot be used: the copies come again when their lease ends.
         """
-        arrivals = [Arrival(copy, *unpacked(copy)) for copy in copies]
         rows = self._ledger.rows([each.id for each in arrivals])
         for each in arrivals:
             each.item = rows[each.id][0] if each.id in rows else None
-        left = arrivals
+        left = list(arrivals)
         for _ in range(ROUNDS):
             if not left:
                 break
             left = self._try(left, entry)
         self._carry_out(arrivals, deletes=deletes)
-        return arrivals
 
     def _try(self, arrivals: Sequence[Arrival], entry: Receive) -> list[Arrival]:
         """Write what each comes to; answers those whose row was another by then.
@@ -136,6 +142,8 @@ class Receiving:
     def _judge(self, arrival: Arrival, entry: Receive) -> list[Change]:
         """What becomes of a copy: the changes to write, or none where its row stays as it is."""
         now = self._now()
+        if now > arrival.until:  # a function stood still meanwhile: nobody would run it
+            return []
         if arrival.item is None:
             row = adopted(arrival.id, arrival.body, arrival.copy, now)
         else:
