@@ -113,6 +113,7 @@ def test_stats_as_json(shop: Shop) -> None:
         },
         "accepted": 8,
         "pruned": dict.fromkeys(["waiting", "running", "done", "cancelled", "dead", "discarded"], 0),
+        "late_records": 0,
         "workers": [],
         "alerts": {"owed": 0, "told": 5},
     }  # fmt: skip

@@ -178,6 +178,7 @@ def stats_form(stats: Stats, telling: Telling) -> Form:
         "queues": {name: _queue_form(queue) for name, queue in sorted(stats.queues.items())},
         "accepted": stats.accepted,
         "pruned": {state.value: stats.pruned.get(state, 0) for state in State},
+        "late_records": stats.late_records,
         "workers": [_worker_form(worker) for worker in stats.workers],
         "alerts": {
             "owed": stats.owed_alerts,

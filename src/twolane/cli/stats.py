@@ -73,6 +73,10 @@ def _view(
     yield _workers(found.workers, narrow=width < NARROW)
     forgotten, rate = sum(found.pruned.values()), pace.done_a_second(found) if pace else ""
     yield text(f"{found.accepted} accepted in all, {forgotten} of them finished and forgotten{rate}")
+    if found.late_records:
+        yield text(
+            f"{found.late_records} done while the record could not be written; that is tried until it can"
+        )
     yield from _alerts(records.telling())
 
 

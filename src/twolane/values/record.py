@@ -160,6 +160,7 @@ class Stats:
     """The whole at one moment; `accepted` also counts what was pruned since.
 
     `told_alerts` counts what every target that is served has accepted since there is a queue, `owed_alerts` the rest.
+    `late_records` counts what was done while its record could not be written, which is tried until it can.
     """
 
     queues: Mapping[str, QueueStats]
@@ -168,3 +169,4 @@ class Stats:
     workers: tuple[WorkerInfo, ...] = ()
     owed_alerts: int = 0
     told_alerts: int = 0
+    late_records: int = 0

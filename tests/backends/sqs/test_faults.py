@@ -142,9 +142,9 @@ def test_what_sqs_cannot_take_just_now_is_sent_again(house: House, between: Prox
     def fail_at_first(answer: dict[str, Any]) -> None:
         if times[0]:
             times[0] -= 1
+            code = ("RequestThrottled", "InternalError")[times[0]]
             answer["Failed"] = [
-                {"Id": each["Id"], "Code": "InternalError", "SenderFault": False}
-                for each in answer["Successful"]
+                {"Id": each["Id"], "Code": code, "SenderFault": False} for each in answer["Successful"]
             ]
             answer["Successful"] = []
 
@@ -233,6 +233,7 @@ def test_a_done_whose_status_cannot_be_written_is_done_all_the_same(
     house.do(Reap())
     record = house.record(message_id)
     assert (record.state, record.result) == (State.DONE, 7)
+    assert house.records.stats().late_records == 1
     said = [each.message for each in caplog.records if "done" in each.message]
     assert len(said) == 2
     assert said[0].startswith(f"{message_id} is done; that could not be written (")

@@ -18,6 +18,8 @@ from twolane.values.errors import QueueError
 from twolane.values.record import FINISHED
 
 COUNTERS = "count/finished"
+LATE = "late"
+"""Among the counters beside the states: what was done while its row could not be written."""
 """How many messages ended, by state and queue; what a kill between two writes lets slip is not in it."""
 
 Turner = Callable[[Row], Turn]
@@ -186,6 +188,10 @@ class Ledger:
             return
         self._ended[f"{row.record.state.value}:{row.record.queue}"] += 1
         self._let_go += [(key, row.record.id) for key in before.blobs]
+
+    def note_late(self, queue: str) -> None:
+        """A message of this queue is done, and that could not be written now."""
+        self._ended[f"{LATE}:{queue}"] += 1
 
     def taken_let_go(self) -> list[tuple[str, str]]:
         """The blobs that messages have named which ended since the last time: pairs of a blob's key and an id."""

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from twolane.backends.sqs.actions import actions
 from twolane.backends.sqs.finding import dead_heads, groups_of
-from twolane.backends.sqs.ledger import COUNTERS, Ledger
+from twolane.backends.sqs.ledger import COUNTERS, LATE, Ledger
 from twolane.backends.sqs.looking import Looking
 from twolane.backends.sqs.outbox import Outbox
 from twolane.backends.sqs.rates import Rates
@@ -105,10 +105,13 @@ class StateRecords:
                     if state is State.WAITING and each.place <= now:
                         oldest[queue] = max(oldest.get(queue, 0.0), now - sent_at)
         ended = self._state.counters([COUNTERS]).get(COUNTERS, {})
-        telling = self.telling()
+        telling, late = self.telling(), 0
         for name, number in ended.items():
             word, _, queue = name.partition(":")
-            counts[queue][State(word)] += number
+            if word == LATE:
+                late += number
+            else:
+                counts[queue][State(word)] += number
         return Stats(
             queues={
                 queue: QueueStats(
@@ -122,6 +125,7 @@ class StateRecords:
             workers=listed(self._state, now),
             owed_alerts=telling.last - telling.told,
             told_alerts=telling.told,
+            late_records=late,
         )
 
     def blobs_in_use(self) -> frozenset[str]:

@@ -271,6 +271,7 @@ class Settling:
             log.warning(
                 "%s is done; that could not be written (%s) and is tried again", step.receipt.id, error
             )
+            self._ledger.note_late(step.receipt.queue)
         orders[step.receipt] = Delete()
         self._late.append((step.key, step.entry, step.receipt))
         return q.Settled(held=True)
