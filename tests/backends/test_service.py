@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.loaders import JSONFileLoader
 
-from twolane.backends.aws import Service, code_of, descriptions, explained, new_session
+from twolane.backends.aws import AwsError, Service, code_of, descriptions, explained, new_session
 
 
 @pytest.fixture(autouse=True)
@@ -90,18 +91,60 @@ def test_botocore_is_imported_at_first_use() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": "src"})
 
 
+def answered(status: int, code: str, **more: str) -> AwsError:
+    """What becomes of an error that AWS answers."""
+
+    class Answered(Exception):
+        response: dict[str, Any] = {  # noqa: RUF012
+            "Error": {"Code": code, "Message": "m", **more},
+            "ResponseMetadata": {"HTTPStatusCode": status},
+        }
+
+    return explained(Answered(), "sending to queue imports")
+
+
+@pytest.mark.parametrize(
+    ("code", "way_out"),
+    [
+        ("AccessDenied", r"this role may not do that: allow it in its policy \(m\)$"),
+        ("AccessDeniedException", r"this role may not do that: allow it in its policy \(m\)$"),
+        ("KMS.AccessDeniedException", r"this role may not do that: allow it in its policy \(m\)$"),
+        ("KmsAccessDenied", r"allow kms:GenerateDataKey and kms:Decrypt on it \(m\)$"),
+        ("ExpiredToken", "have expired: renew them$"),
+        ("ExpiredTokenException", "have expired: renew them$"),
+        ("InvalidClientTokenId", "does not know these credentials$"),
+        ("UnrecognizedClientException", "does not know these credentials$"),
+        ("InvalidAccessKeyId", "does not know these credentials$"),
+        ("SignatureDoesNotMatch", "this machine's clock$"),
+        ("InvalidSignatureException", "this machine's clock$"),
+        ("QueueDoesNotExist", "there is no such queue: check its name"),
+        ("ResourceNotFoundException", "there is no such table: check its name"),
+        ("OverLimit", "limit of messages in flight"),
+        ("RequestThrottled", "try again in a moment"),
+        ("Unheard", "Unheard: m$"),
+    ],
+)
+def test_each_refusal_of_aws_names_the_way_out(code: str, way_out: str) -> None:
+    error = answered(400, code)
+    assert re.search(way_out, str(error))
+    assert not error.sent
+
+
+def test_an_error_of_a_service_leaves_open_what_has_happened() -> None:
+    assert answered(503, "ServiceUnavailable").sent
+
+
+def test_an_error_that_goes_by_a_new_name_is_known_by_its_old_one() -> None:
+    error = answered(400, "New", QueryErrorCode="AWS.SimpleQueueService.NonExistentQueue")
+    assert "there is no such queue" in str(error)
+
+
 @pytest.mark.parametrize(
     "spelling",
     ["AWS.SimpleQueueService.NonExistentQueue", "com.amazonaws.sqs#QueueDoesNotExist", "QueueDoesNotExist"],
 )
 def test_both_spellings_of_a_code_mean_the_same(spelling: str) -> None:
-    class Refused(Exception):
-        response: dict[str, Any] = {  # noqa: RUF012
-            "Error": {"Code": spelling, "Message": "m"},
-            "ResponseMetadata": {"HTTPStatusCode": 400},
-        }
-
-    error = explained(Refused(), "sending to queue imports")
+    error = answered(400, spelling)
 
     assert error.code == code_of(spelling) in {"NonExistentQueue", "QueueDoesNotExist"}
     assert not error.sent

@@ -60,11 +60,16 @@ _ADVICE = {
     "AccessDeniedException": "this role may not do that: allow it in its policy",
     "ExpiredToken": "the AWS credentials have expired: renew them",
     "ExpiredTokenException": "the AWS credentials have expired: renew them",
+    "KmsAccessDenied": "this role may not use the key of this queue: allow kms:GenerateDataKey and kms:Decrypt on it",
+    "InvalidAccessKeyId": "AWS does not know these credentials",
     "InvalidClientTokenId": "AWS does not know these credentials",
     "UnrecognizedClientException": "AWS does not know these credentials",
+    "InvalidSignatureException": "AWS does not accept the signature: check the secret key and this machine's clock",
     "SignatureDoesNotMatch": "AWS does not accept the signature: check the secret key and this machine's clock",
     "OverLimit": "the queue has reached its limit of messages in flight: settle some, or ask AWS for a higher one",
 }
+_DENIED = frozenset(["AccessDenied", "AccessDeniedException", "KmsAccessDenied"])
+"""AWS's own words tell then who may not do what to which thing."""
 _THROTTLED = frozenset(
     [
         "Throttling",
@@ -136,6 +141,8 @@ def explained(error: Exception, what: str, *, attempts_sent: bool = False) -> Aw
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     other = code_of(str(told.get("QueryErrorCode", "")))
     advice = way_out(code) or way_out(other) or f"{code}: {told.get('Message', error)}"
+    if code in _DENIED and told.get("Message"):
+        advice += f" ({told['Message']})"
     refused = status // 100 == 4 and not attempts_sent  # noqa: PLR2004  (the caller's fault)
     return AwsError(f"{what} failed: {advice}", code, sent=not refused)
 

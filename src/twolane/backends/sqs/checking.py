@@ -22,7 +22,8 @@ def check(messages: Sequence[Outgoing], wires: Wires, max_body_bytes: int) -> No
         try:
             fifo = wires.is_fifo(message.queue)
         except AwsError as error:
-            raise SendRefused(f"{error}; nothing was stored", [each.id for each in messages]) from error
+            ids = [each.id for each in messages]
+            raise SendRefused(f"{error}; nothing was stored: {', '.join(ids)}", ids) from error
         if fifo and message.delay_s > 0:
             raise SendRefused(
                 f"message {message.id}: queue {message.queue} is FIFO, and SQS delays no single message there, since "
