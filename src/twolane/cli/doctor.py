@@ -17,7 +17,7 @@ from twolane.backends.sqlite.place import Place, place_of
 from twolane.backends.sqs import SqsQueue, StatelessSqsQueue
 from twolane.backends.sqs.kinds import kinds
 from twolane.cli import exits, forms
-from twolane.cli.finding import find_settings, opened_stores
+from twolane.cli.finding import find_settings, find_tasks, opened_stores
 from twolane.cli.options import App, AppDir, AsJson
 from twolane.cli.screen import fields, line
 from twolane.contracts.queue import Capabilities
@@ -33,6 +33,10 @@ def doctor(app: App = None, app_dir: AppDir = None, as_json: AsJson = False) -> 
     settings = find_settings(app, app_dir)
     place = _place(settings)
     problem, queues = (place.sentence, set[str]()) if place.refused else _looked_at(settings)
+    if app is not None and (tasks := find_tasks(app, app_dir)) is not None:
+        queues |= {
+            task.queue for task in tasks.registry.queue_tasks()
+        }  # also those that nobody has sent to yet
     bucket = None if isinstance(settings.queue, Path) else _looked_into_bucket(settings)
     form: dict[str, Any] = {
         "settings": {
