@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from tests.aws.servers import Server
 from tests.contract.house import answer_of
 from tests.worker_process.processes import until
 from twolane.backends.sqs import SqsQueue
+from twolane.backends.sqs.polling import pause_for
 from twolane.backends.sqs.wires import Wires
 from twolane.contracts.queue import AckDelivery, Delivery, Outgoing, Receive, Send
 from twolane.contracts.upkeep import Register, Unregister
@@ -39,8 +40,8 @@ def place(aws: Server, between: Proxy) -> Iterator[Place]:
 class Process:
     """A queue as a worker's process has it: somebody listens, so that it polls."""
 
-    def __init__(self, place: Place) -> None:
-        self.queue: SqsQueue = place.queue(SystemClock(), poll_s=1)
+    def __init__(self, place: Place, **options: Any) -> None:
+        self.queue: SqsQueue = place.queue(SystemClock(), poll_s=1, **options)
         self.woken = threading.Event()
         self.end = self.queue.listen(self.woken.set)
 
@@ -218,7 +219,16 @@ def test_polling_goes_on_by_itself_after_an_outage(
     assert said[1].startswith("receiving from queue default works again")
 
 
-def test_while_rows_cannot_be_read_few_messages_are_received(process: Process, between: Proxy) -> None:
+def test_while_rows_cannot_be_read_few_messages_are_received(place: Place, between: Proxy) -> None:
+    paused, may_go = threading.Event(), threading.Event()
+
+    def pause(changed: threading.Condition, is_over: Callable[[], bool], pause_s: float) -> None:
+        paused.set()
+        while not (may_go.is_set() or is_over()):
+            changed.wait(0.02)  # with the condition held, which no event of ours announces
+        pause_for(changed, is_over, pause_s)
+
+    process = Process(place, pause=pause)
     process.send(30)
     between.faults["BatchGetItem"] = fail(400, "ResourceNotFoundException")
     assert process.receive(10) == ()
@@ -227,9 +237,12 @@ def test_while_rows_cannot_be_read_few_messages_are_received(process: Process, b
     with pytest.raises(QueueError):
         process.receive(10)
     asked = between.count("ReceiveMessage")
-    for _ in range(20):
-        assert process.receive(10) == ()
+    assert process.receive(10) == ()
 
+    assert paused.wait(10)
     assert between.count("ReceiveMessage") == asked
     between.faults.clear()
+    may_go.set()
     process.collect(10, 10)
+    process.end()
+    process.queue.close()

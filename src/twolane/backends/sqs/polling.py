@@ -43,7 +43,7 @@ class Polling:
         clock: the time of pauses, and from when SQS's 12 hours are counted.
         poll_s: how long SQS waits for a message, at most 20; 0: every `take` asks SQS and waits for nothing.
         on_arrival: called in a poll's thread when something came.
-        pause: waits between two polls of which the first failed.
+        pause: waits where the next poll has to: the one before failed, or what it brought could not be handed out.
     """
 
     def __init__(
@@ -176,7 +176,7 @@ class Polling:
                 self._pause(self._changed, lambda: not self._open, pause_s)
             while self._open:
                 if (left_s := self._not_before - self._monotonic()) > 0:
-                    self._changed.wait(left_s)
+                    self._pause(self._changed, lambda: not self._open, left_s)
                     continue
                 if 0 < self._room() < BATCH:
                     self._changed.wait(GATHER_S)
