@@ -258,10 +258,12 @@ def test_other_settlements_do_nothing_where_the_fence_cannot_be_written(
     receipt = house.take().receipt
     between.faults[WRITE] = between.faults["ExecuteTransaction"] = fail(500, "InternalServerError")
     house.clock.advance(1)
+    asked = [each for each in between.operations if each.endswith("Batch")]
 
     [answer] = house.try_all(entry(receipt))
 
     assert isinstance(answer, QueueError)
+    assert [each for each in between.operations if each.endswith("Batch")] == asked, "SQS hears nothing"
     between.faults.clear()
     assert house.state(message_id) is State.RUNNING
     assert house.do(AckDelivery(receipt)) == Settled(held=True)
