@@ -64,6 +64,7 @@ def test_what_sqs_moved_away_is_a_dead_letter_with_what_is_on_record_and_an_aler
     assert letter is not None
     assert (letter.record.reason, letter.body, letter.record.deliveries) == (Reason.USED_UP, '{"n":1}', 2)
     assert [attempt.outcome for attempt in letter.attempts] == ["lease_expired", "used_up"]
+    assert "2 deliveries are on record" in letter.attempts[-1].failure.message
     assert house.records.stats().owed_alerts == 1
     [copy] = backend.place.dead_letters("default")
     assert copy["dead"]["reason"] == "used_up"
@@ -200,4 +201,4 @@ def test_half_of_what_sqs_allows_is_warned_of(
 
     _, flight, age = [each.message for each in caplog.records if "queue" in each.message]
     assert "60000 messages in flight of the 120000" in flight
-    assert "waits since 48 h, and SQS forgets after 96 h" in age
+    assert "was sent 2.0 d ago, and SQS forgets after 4.0 d" in age

@@ -9,6 +9,7 @@ from twolane.backends.sqs.ledger import Ledger
 from twolane.backends.sqs.rows import read_head, shelves
 from twolane.backends.sqs.wires import LEAST_RECEIVES, POLICY, Wires
 from twolane.contracts.clock import Clock
+from twolane.values.lengths import length
 from twolane.values.record import State
 
 log = logging.getLogger("twolane.sqs")
@@ -52,8 +53,8 @@ class Measuring:
                 )  # fmt: skip
             if retention_s and ages_s.get(queue, 0.0) >= retention_s / 2:
                 log.warning(
-                    "the oldest message of queue %s waits since %.0f h, and SQS forgets after %.0f h: run more workers",
-                    queue, ages_s[queue] / 3600, retention_s / 3600,
+                    "the oldest message of queue %s was sent %s ago, and SQS forgets after %s: run more workers",
+                    queue, length(ages_s[queue]), length(retention_s),
                 )  # fmt: skip
 
     def _say_too_few(self, queue: str, most: int | None) -> None:
