@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.aws.faults import change, drop_after, refuse_some
+from tests.aws.faults import change, delay, drop_after, refuse_some
 from tests.aws.places import Place, TurnedClock
 from tests.aws.proxy import Proxy
 from tests.aws.servers import Server
@@ -73,7 +73,8 @@ def test_of_a_group_one_runs_at_a_time_in_the_order_of_the_sends(house: House) -
         assert first.id == following
 
 
-def test_many_in_one_flush_keep_their_order_over_batches(house: House) -> None:
+def test_many_in_one_flush_keep_their_order_over_batches(house: House, between: Proxy) -> None:
+    between.faults[SEND] = once(delay(0.2))  # a batch beside it would overtake the first one
     sent = send(house, *["a"] * 25)
 
     came = []

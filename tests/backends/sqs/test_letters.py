@@ -8,10 +8,13 @@ import pytest
 
 from tests.aws.places import Place, TurnedClock
 from tests.contract.house import answer_of
-from twolane.backends.sqs.letters import packed, unpacked
+from twolane.backends.sqs.letters import death, is_death, packed, unpacked
 from twolane.backends.sqs.parcels import Copy
+from twolane.backends.sqs.rows import Row
 from twolane.contracts.queue import Delivery, Outgoing, Receive, Send
 from twolane.values.message import Continuation, Message, MessagePolicy, encode
+from twolane.values.outcome import Failure
+from twolane.values.record import Attempt, Record, State
 
 MESSAGE = Message("m1", "app:work", "default", {"text": "x"}, 1.0, MessagePolicy(5, 300, 3600))
 
@@ -40,7 +43,7 @@ def test_an_envelope_goes_as_it_is(message: Message) -> None:
         '{"v":1,"id":"m1","task":"app:work","queue":"default"}',
         f" {encode(MESSAGE)}",
         '{"id":"m1"}',
-        "no JSON",
+        "no JSON \u00e9",
         "",
     ],
     ids=[
@@ -56,8 +59,22 @@ def test_an_envelope_goes_as_it_is(message: Message) -> None:
 def test_what_does_not_say_whose_it_is_is_wrapped(body: str) -> None:
     lies = packed("m1", "app:work", body)
 
+    assert lies.isascii()
     assert json.loads(lies) == {"twolane": {"id": "m1", "task": "app:work"}, "body": body}
     assert unpacked(Copy("default", "s", "h", lies, 1, 0.0)) == ("m1", body)
+
+
+def test_a_death_is_ascii_whatever_its_task_raised() -> None:
+    record = Record(
+        "m1", "app:work", "default", State.DEAD, attempt=1, deliveries=1, sent_at=1.0, visible_at=1.0
+    )
+    failure = Failure("ValueError", "no such caf\u00e9", "", 1.0, 2.0)
+
+    lies = death(Row(record, "d", 5, attempts=(Attempt(1, "failed", failure),)), "{}")
+
+    assert is_death(lies)
+    assert lies.isascii()
+    assert json.loads(lies)["dead"]["attempts"][0]["message"] == failure.message
 
 
 def test_a_message_that_was_sent_lies_in_sqs_unwrapped(place: Place, clock: TurnedClock) -> None:
