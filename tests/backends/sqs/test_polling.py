@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.aws.faults import Exchange, fail
+from tests.aws.faults import Exchange, delay, fail
 from tests.aws.places import Place
 from tests.aws.proxy import Proxy, proxy
 from tests.aws.servers import Server
@@ -95,11 +95,11 @@ def test_one_poll_is_under_way_for_a_queue_however_many_slots_are_free(
         may_go.wait(10)
 
     between.faults["ReceiveMessage"] = hold
-    assert process.receive(10) == ()
+    assert process.receive(50) == ()
     assert came.wait(10)
 
     for _ in range(10):
-        assert process.receive(10) == ()
+        assert process.receive(50) == ()
 
     assert between.count("ReceiveMessage") == 1
     between.faults.clear()
@@ -169,6 +169,29 @@ def test_what_nobody_took_is_given_back_at_once_and_not_when_the_running_have_fi
     answer_of(process.queue, Unregister("w"))
     assert place.in_flight("default") == 0
     assert between.count("ReceiveMessage") == polls
+
+
+def test_who_stops_waits_for_the_poll_in_flight_and_gives_back_what_it_brings(
+    process: Process, place: Place, between: Proxy
+) -> None:
+    came, may_go = threading.Event(), threading.Event()
+
+    def hold(exchange: Exchange) -> None:
+        exchange.answer = exchange.forward(exchange.body)
+        came.set()
+        may_go.wait(10)
+        delay(0.2)(exchange)  # who does not wait is through by then
+
+    process.send(1)
+    between.faults["ReceiveMessage"] = hold
+    assert process.receive(5) == ()
+    assert came.wait(10)
+
+    process.end()
+    may_go.set()
+    answer_of(process.queue, Unregister("w"))
+
+    assert (place.visible("default"), place.in_flight("default")) == (1, 0)
 
 
 def test_a_poll_that_ends_as_nobody_foresaw_is_made_again(

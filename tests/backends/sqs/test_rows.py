@@ -4,8 +4,23 @@ from __future__ import annotations
 
 import json
 
-from twolane.backends.sqs.rows import MOST_ATTEMPTS, TOLD_ATTEMPTS, Row, from_text, item_of, noted, to_text
-from twolane.values.outcome import Failure
+import pytest
+
+from tests.contract.house import FAILURE, House, InAws
+from twolane.backends.sqs.rows import (
+    INLINE_BYTES,
+    MOST_ATTEMPTS,
+    TOLD_ATTEMPTS,
+    Row,
+    body_key,
+    from_text,
+    item_of,
+    key_of,
+    noted,
+    to_text,
+)
+from twolane.contracts.queue import DeadLetterDelivery, Discard
+from twolane.values.outcome import Failure, Reason
 from twolane.values.record import Record, State
 
 ITEM_BYTES = 400 * 1024
@@ -47,3 +62,17 @@ def test_a_short_failure_is_kept_to_the_letter() -> None:
     failure = Failure("ValueError", "no such flight: \u00e9", "Traceback ...", 1.0, 2.0)
 
     assert noted(row(), "failed", failure)[0].failure == failure
+
+
+@pytest.mark.parametrize("body", ["{}", json.dumps("x" * INLINE_BYTES)], ids=["small", "large"])
+def test_nothing_is_left_of_the_body_of_one_that_was_discarded(house: House, body: str) -> None:
+    message_id = house.send(body=body)
+    house.do(DeadLetterDelivery(house.take().receipt, Reason.GAVE_UP, FAILURE))
+    assert house.records.body(message_id) == body
+
+    assert house.do(Discard(message_id)) is State.DISCARDED
+
+    assert isinstance(house.backend, InAws)
+    left = house.backend.place.state().read([key_of(message_id), body_key(message_id)])
+    assert from_text(left.pop(key_of(message_id)).text).body == ""
+    assert not left
