@@ -100,6 +100,23 @@ class Answer:
         return json.loads(self.payload)
 
 
+@dataclass(frozen=True)
+class Invoked:
+    """An invocation that is over.
+
+    Attributes:
+        pid: the sandbox's process.
+        began_at: epoch seconds; a cold start is part of it.
+        ended_at: epoch seconds.
+        failed: it gave no answer of its own: it raised, was killed, or timed out.
+    """
+
+    pid: int
+    began_at: float
+    ended_at: float
+    failed: bool
+
+
 class Sandbox:
     """One execution environment: a process and the Runtime API that it asks."""
 
@@ -344,7 +361,11 @@ def _platform(error_type: str, message: str) -> tuple[bytes, str]:
 
 
 class Function:
-    """A function: its sandboxes, made when needed and used again."""
+    """A function: its sandboxes, made when needed and used again.
+
+    Attributes:
+        invoked: the invocations that are over.
+    """
 
     def __init__(self, settings: Settings, log: Path) -> None:
         self.settings = settings
@@ -352,6 +373,7 @@ class Function:
         self._guard = threading.Lock()
         self._idle: list[Sandbox] = []
         self._busy: list[Sandbox] = []
+        self.invoked: list[Invoked] = []
         log.touch()
 
     @property
@@ -382,9 +404,13 @@ class Function:
         if len(payload) > PAYLOAD_BYTES:
             raise ValueError(f"an event of {len(payload)} bytes: AWS takes {PAYLOAD_BYTES}")
         sandbox = self._take()
+        began_at, failed = time.time(), True
         try:
-            return sandbox.invoke(payload, str(uuid.uuid4()))
+            answer = sandbox.invoke(payload, str(uuid.uuid4()))
+            failed = answer.error_type is not None
+            return answer
         finally:
+            self.invoked.append(Invoked(sandbox.process.pid, began_at, time.time(), failed))
             with self._guard:
                 self._busy.remove(sandbox)
                 if sandbox.lives:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 os.environ.setdefault("TWOLANE_KILL_ATTEMPTS", "100")  # a lease is 4 s, and a function ends after 5
 
 from tests.kill import parts
+from tests.kill.aws_attempts import note_held
 from twolane.backends.sqs import outbox, reaping
 from twolane.engine.limits import Limits
 from twolane.wiring.opening import make_runtime
@@ -23,7 +24,7 @@ def main(words: Sequence[str]) -> None:
     tasks = parts.tasks
     limits = Limits(poll_s=1.0, lease_s=float(tasks.settings.queue.lease_s))
     tasks.swap_runtime(make_runtime(tasks.registry, tasks.settings, limits))
-    parts.main(words)
+    parts.main(words, note_held)
 
 
 if __name__ == "__main__":

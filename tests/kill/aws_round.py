@@ -9,8 +9,9 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ from tests.aws.places import Place
 from tests.aws.runtime_api import Function, Sandbox, Settings, function
 from tests.aws.servers import Server
 from tests.forks import ROOT, Forked, start
+from tests.kill.aws_attempts import End, check_attempts, cut_short, holders, lost
 from tests.kill.ledger import duplicates, lines, progress
 from twolane.backends.sqs.rows import Row, from_text
 from twolane.backends.sqs.sweeping import HIDDEN_S
@@ -39,22 +41,23 @@ DIES = {
     "unreadable": {Reason.UNREADABLE, Reason.USED_UP},
 }
 """Why each of them dies. An attempt is also used up by a neighbour that was killed, and by a lease that ended because the
-machine was slow: SQS cannot tell."""
+machine was slow: SQS cannot tell. That it was so is checked of each attempt (aws_attempts.py)."""
 CODE = """import sys
 
 sys.path.insert(0, {root!r})
 import logging
 import twolane.aws_lambda
-from tests.kill import aws_parts
+from tests.kill import aws_attempts, aws_parts, parts
 
 logging.getLogger().setLevel("INFO")
+parts.tasks.runtime.observer = aws_attempts.note_held
 handler = twolane.aws_lambda.handler("tests.kill.parts:tasks")
 """
 TOLD = (
-    r"the lease of \S+ (\S+) is lost"
-    r"|(\S+) attempt \d+ \(.*(?:was no longer ours|is given back unfinished|goes on from its last checkpoint)"
+    r"(\S+) attempt \d+ \(.*(?:is given back unfinished|goes on from its last checkpoint)"
     r"|(\S+) does not end when told to"
 )
+"""What a worker says of a message that it has not lost, and that is run again."""
 
 
 class Workers(Protocol):
@@ -72,10 +75,14 @@ class Workers(Protocol):
         """Who was killed by somebody else: by a task, by itself, by Lambda at the end of its time."""
         ...
 
+    def ends(self) -> list[End]:
+        """With whom what they held was lost."""
+        ...
 
-def killers(round_: Round) -> set[int]:
-    """The processes that have killed themselves: each says so before."""
-    return {int(words[0]) for words in lines(round_.folder, "killed")}
+
+def killers(round_: Round) -> dict[int, float]:
+    """The processes that have killed themselves, and when: each says so before."""
+    return {int(words[0]): float(words[1]) for words in lines(round_.folder, "killed")}
 
 
 class ProcessWorkers:
@@ -84,6 +91,8 @@ class ProcessWorkers:
     def __init__(self, round_: Round, count: int) -> None:
         self._round = round_
         self._running: list[Forked] = []
+        self._killed: list[End] = []
+        self._reaped: dict[int, float] = {}
         for _ in range(count):
             self.start()
 
@@ -94,15 +103,22 @@ class ProcessWorkers:
     def kill_one(self, chance: random.Random) -> None:
         killed = chance.choice(self._running)
         self._running.remove(killed)
+        after = time.time()
         self._round.kill(killed)
+        self._killed.append(End(killed.pid, 0.0, after, time.time()))
 
     def died(self) -> set[int]:
-        return killers(self._round)
+        return set(killers(self._round))
+
+    def ends(self) -> list[End]:
+        themselves = killers(self._round).items()
+        return [*self._killed, *[End(pid, 0.0, at, self._reaped.get(pid, inf)) for pid, at in themselves]]
 
     def keep_up(self) -> None:
         for worker in [each for each in self._running if each.poll() is not None]:
             self._running.remove(worker)
             code = self._round.reap(worker)
+            self._reaped[worker.pid] = time.time()
             # A network so bad that it cannot start is the other reason to end; the parent of a worker starts it again.
             assert code == -signal.SIGKILL if worker.pid in self.died() else code == 1, self._round.tail()
         if not self._running:
@@ -138,7 +154,10 @@ class LambdaWorkers:
             self._swept_at = time.monotonic()
 
     def died(self) -> set[int]:
-        return killers(self._round) | {pid for pid, sandbox in self._seen.items() if not sandbox.lives}
+        return set(killers(self._round)) | {pid for pid, sandbox in self._seen.items() if not sandbox.lives}
+
+    def ends(self) -> list[End]:
+        return cut_short(self._function.invoked, FUNCTION_S)
 
 
 class Round:
@@ -154,6 +173,7 @@ class Round:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.killed: set[int] = set()
+        self.ends: list[End] = []
         self._alive: list[Forked] = []
         self.cloud = Place(server, visibility_s=FUNCTION_S)
         self.state = self.cloud.state()
@@ -217,6 +237,7 @@ class Round:
             workers.keep_up()
             time.sleep(LOOK_S)  # other processes are watched, which no event of ours announces
         self.killed |= workers.died()
+        self.ends = workers.ends()
 
     def _unfinished(self, *, all_sent: bool) -> str | None:
         if all_sent and not (self.folder / "sent").exists():
@@ -274,6 +295,7 @@ class Round:
         self._end()
         copies = {copy["dead"]["id"] for copy in self._dead_letters()}
         assert copies == dead, "the dead-letter queue has a copy of each dead letter, and nothing else"
+        self._check_attempts(rows)
         told = self._told()
         again = duplicates(self.folder, self.killed, told)
         progress(self.folder, told)
@@ -293,10 +315,18 @@ class Round:
         else:
             assert record.state is State.DONE, record
 
+    def _check_attempts(self, rows: Mapping[str, Row]) -> None:
+        raised = Counter(words[0] for words in lines(self.folder, "effects") if words[2] == "raised")
+        held, told = holders(self.folder), lost(self._log())
+        for row in rows.values():
+            check_attempts(
+                row, lease_s=LEASE_S, ends=self.ends, held=held, lost=told, raised=raised[row.record.id]
+            )
+
     def _told(self) -> set[str]:
         """The ids of which a worker has said that it no longer ran or held them: why they may have run again."""
         said = re.findall(TOLD, self._log())
-        return {each for groups in said for each in groups if each}
+        return lost(self._log()) | {each for groups in said for each in groups if each}
 
     def _log(self) -> str:
         log = self.folder / "log"

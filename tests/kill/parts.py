@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 from twolane import Backoff, RetryLater, TaskContext, Tasks
 from twolane.contracts.queue import CancelMessage, Delivery, Outgoing, Send
 from twolane.engine import teller
+from twolane.engine.run import Observer, unobserved
 from twolane.engine.targets import LogTarget
 from twolane.values.errors import QueueError, SendRefused, SendUnknown
 from twolane.values.record import State
@@ -85,7 +87,7 @@ async def always_raises(ctx: TaskContext) -> None:
 
 @tasks.task(if_lost="alert", name="kills_its_process", max_attempts=2, backoff=NOW)
 def kills_its_process(ctx: TaskContext) -> None:
-    write_down("killed", os.getpid())
+    write_down("killed", os.getpid(), time.time())
     write_down("effects", ctx.id, os.getpid(), "begin")
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -155,13 +157,14 @@ async def cancel(message_id: str | None) -> None:
             write_down("cancelled", message_id)
 
 
-async def worker(step: str, number: int) -> None:
+async def worker(step: str, number: int, look: Observer = unobserved) -> None:
     """Work until SIGTERM; kill this process at the given delivery's step, if a step is given."""
     counter = itertools.count(1)
 
     def observer(at: str, delivery: Delivery) -> None:
+        look(at, delivery)
         if at == step and next(counter) == number:
-            write_down("killed", os.getpid())
+            write_down("killed", os.getpid(), time.time())
             os.kill(os.getpid(), signal.SIGKILL)
 
     runtime = tasks.runtime
@@ -174,13 +177,13 @@ async def worker(step: str, number: int) -> None:
     await runtime.stop(5.0)
 
 
-def main(words: Sequence[str]) -> None:
-    """Be the client or a worker of a round."""
+def main(words: Sequence[str], look: Observer = unobserved) -> None:
+    """Be the client or a worker of a round, whose steps are looked at."""
     logging.basicConfig(level=logging.INFO, format="%(process)d %(levelname)s:%(name)s:%(message)s")
     if words[0] == "client":
         asyncio.run(client(int(words[1])))
     else:
-        asyncio.run(worker(words[1], int(words[2])))
+        asyncio.run(worker(words[1], int(words[2]), look))
 
 
 if __name__ == "__main__":
