@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tests.aws.faults import Exchange
+from tests.aws.faults import Exchange, Fault, fail
 from tests.aws.proxy import proxy
 from tests.aws.servers import Server
 from tests.aws_lambda.conftest import Cloud, failed, sqs_event
@@ -110,3 +110,54 @@ def test_a_store_that_stands_still_keeps_no_answer_back(cloud: Cloud, aws: Serve
 
     assert cloud.journal("note")
     assert (answer.error_type, failed(answer)) == (None, [event["Records"][0]["messageId"]]), worker.log
+
+
+def unreadable(*numbers: int) -> Fault:
+    """DynamoDB refuses to read the rows of these messages."""
+    refuse = fail(400, "AccessDeniedException")
+
+    def fault(exchange: Exchange) -> None:
+        if any(id_of(number) in exchange.body.decode() for number in numbers):
+            refuse(exchange)
+
+    return fault
+
+
+def test_one_that_the_state_store_keeps_from_running_comes_again(cloud: Cloud, aws: Server) -> None:
+    with proxy(aws) as between:
+        between.faults["BatchGetItem"] = unreadable(2)
+        worker = cloud.function(environment={"AWS_ENDPOINT_URL_DYNAMODB": between.server.url})
+        event = sqs_event(
+            *(body(number, "note", text=f"n{number}") for number in (1, 2)),
+            queue=f"{cloud.place.name}-default.fifo",
+            MessageGroupId="one after another",
+        )
+        answer = worker.invoke(event)
+
+        second = event["Records"][1]["messageId"]
+        assert (answer.error_type, failed(answer)) == (None, [second]), worker.log
+        assert [line[1] for line in cloud.journal("note")] == ["n1"]
+        assert f"message {second} of SQS is not run: reading table {cloud.place.name} failed" in worker.log
+
+        between.faults.clear()
+        assert failed(worker.invoke({"Records": event["Records"][1:]})) == []
+    assert [line[1] for line in cloud.journal("note")] == ["n1", "n2"]
+
+
+def test_where_nothing_at_all_could_be_run_lambda_counts_an_error(cloud: Cloud, aws: Server) -> None:
+    with proxy(aws) as between:
+        between.faults["BatchGetItem"] = unreadable(1, 2)
+        worker = cloud.function(environment={"AWS_ENDPOINT_URL_DYNAMODB": between.server.url})
+        event = sqs_event(
+            *(body(number, "note", text=f"n{number}") for number in (1, 2)),
+            queue=f"{cloud.place.name}-default",
+        )
+        answer = worker.invoke(event)
+
+        assert answer.error_type == "AwsError", answer.payload
+        assert f"reading table {cloud.place.name} failed" in answer.value["errorMessage"]
+        assert not cloud.journal("note")
+
+        between.faults.clear()
+        assert failed(worker.invoke(event)) == [], "the function lives on"
+    assert sorted(line[1] for line in cloud.journal("note")) == ["n1", "n2"]
