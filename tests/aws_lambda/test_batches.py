@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -161,3 +162,19 @@ def test_where_nothing_at_all_could_be_run_lambda_counts_an_error(cloud: Cloud, 
         between.faults.clear()
         assert failed(worker.invoke(event)) == [], "the function lives on"
     assert sorted(line[1] for line in cloud.journal("note")) == ["n1", "n2"]
+
+
+def test_a_defect_of_our_own_fails_its_own_message_alone(cloud: Cloud) -> None:
+    worker = cloud.function("defect.handler")
+    event = sqs_event(
+        *(body(number, "note", text=text) for number, text in enumerate(("breaks", "n1", "n2"))),
+        queue=f"{cloud.place.name}-default",
+    )
+
+    answer = worker.invoke(event)
+
+    first = event["Records"][0]["messageId"]
+    assert (answer.error_type, failed(answer)) == (None, [first]), worker.log
+    assert [line[1] for line in cloud.journal("note")] == ["breaks", "n1", "n2"]
+    [said] = [json.loads(line) for line in worker.log.splitlines() if "a defect of twolane's own" in line]
+    assert (said["level"], said["message"].split(" of SQS")[0]) == ("ERROR", f"message {first}")
