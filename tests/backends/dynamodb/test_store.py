@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.aws.faults import change, drop_after, fail
+from tests.aws.faults import Fault, change, cut, drop_after, fail
 from tests.aws.places import Place
 from tests.aws.proxy import Proxy, proxy
 from tests.aws.servers import Server
@@ -92,19 +92,44 @@ def test_what_is_throttled_alone_is_tried_again(state: DynamoState, between: Pro
     assert state.write([[new("a")], [new("b")]]) == [None, None]
 
 
-def test_a_read_that_is_cut_short_goes_on(state: DynamoState, between: Proxy) -> None:
+def test_a_read_that_brings_some_of_it_goes_on(state: DynamoState, between: Proxy) -> None:
     state.write([[new("a")], [new("b")]])
     left = [1]
 
-    def cut(answer: dict[str, dict[str, list[dict[str, object]]]]) -> None:
+    def leave_one_out(answer: dict[str, dict[str, list[dict[str, object]]]]) -> None:
         if left[0]:
             left[0] -= 1
             gone = answer["Responses"][state.table].pop()
             answer["UnprocessedKeys"] = {state.table: {"Keys": [{"pk": gone["pk"]}]}}
 
-    between.faults["BatchGetItem"] = change(cut)
+    between.faults["BatchGetItem"] = change(leave_one_out)
 
     assert set(state.read(["a", "b"])) == {"a", "b"}
+
+
+@pytest.mark.parametrize("fault", [cut, change(dict.clear)], ids=["cut", "empty"])
+@pytest.mark.parametrize(
+    ("operation", "look"),
+    [
+        ("BatchGetItem", lambda state: state.read(["a"])),
+        ("Query", lambda state: state.shelf("s")),
+        ("Scan", lambda state: state.scan("")),
+    ],
+    ids=["read", "shelf", "scan"],
+)
+def test_an_answer_that_is_cut_short_is_an_error_and_does_not_say_that_nothing_is_there(
+    state: DynamoState, between: Proxy, operation: str, look: Callable[[DynamoState], object], fault: Fault
+) -> None:
+    state.write([[new("a", shelf="s", place=1.0)]])
+    between.faults[operation] = fault
+
+    with pytest.raises(
+        QueueError, match=f"reading table {state.table} failed: DynamoDB's answer was cut short"
+    ):
+        look(state)
+
+    between.faults.clear()
+    assert look(state)
 
 
 def test_an_answer_that_was_lost_is_found_to_be_ours(state: DynamoState, between: Proxy) -> None:

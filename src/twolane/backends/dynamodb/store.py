@@ -124,9 +124,10 @@ class DynamoState:
         ttl = ""
         if expires_at is not None:
             names["#ttl"], values[":ttl"], ttl = TTL, {"N": str(int(expires_at))}, " SET #ttl = :ttl"
-        self._call(
+        self._service.call(
             "update_item",
             self._writing,
+            TableName=self.table,
             Key={"pk": {"S": key}},
             UpdateExpression=f"ADD {terms}{ttl}",
             ExpressionAttributeNames=names,
@@ -151,12 +152,16 @@ class DynamoState:
     def close(self) -> None:
         self._service.close()
 
-    def _call(self, operation: str, what: str, **arguments: Any) -> Any:
-        return self._service.call(operation, what, TableName=self.table, **arguments)
+    def _seen(self, operation: str, part: str, **arguments: Any) -> Any:
+        """What a read has brought: its answer has this part, and one that has not was cut short."""
+        answer = self._service.call(operation, self._reading, **arguments)
+        if part not in answer:
+            raise AwsError(f"{self._reading} failed: DynamoDB's answer was cut short", "NoAnswer", sent=True)
+        return answer
 
     def _pages(self, operation: str, **arguments: Any) -> Any:
         while True:
-            answer = self._call(operation, self._reading, **arguments)
+            answer = self._seen(operation, "Items", TableName=self.table, **arguments)
             yield answer["Items"]
             if "LastEvaluatedKey" not in answer:
                 return
@@ -166,7 +171,7 @@ class DynamoState:
         left: Any = {"Keys": [{"pk": {"S": key}} for key in keys], "ConsistentRead": True}
         found: dict[str, Any] = {}
         for tried in range(TRIES):
-            answer = self._service.call("batch_get_item", self._reading, RequestItems={self.table: left})
+            answer = self._seen("batch_get_item", "Responses", RequestItems={self.table: left})
             found |= {has["pk"]["S"]: has for has in answer["Responses"].get(self.table, [])}
             left = answer.get("UnprocessedKeys", {}).get(self.table)
             if not left:
