@@ -18,9 +18,9 @@ from twolane.values.errors import QueueError
 from twolane.values.record import FINISHED
 
 COUNTERS = "count/finished"
+"""How many messages ended, by state and queue; what a kill between two writes lets slip is not in it."""
 LATE = "late"
 """Among the counters beside the states: what was done while its row could not be written."""
-"""How many messages ended, by state and queue; what a kill between two writes lets slip is not in it."""
 
 Turner = Callable[[Row], Turn]
 
