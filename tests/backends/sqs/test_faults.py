@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from tests.aws.faults import Fault, change, drop_after, drop_before, fail
+from tests.aws.places import service
 from tests.aws.proxy import Proxy
 from tests.contract.house import FAILURE, LEASE_S, House, InAws
+from twolane.backends.sqs.wires import Wires
 from twolane.contracts.queue import (
     AckDelivery,
     DeadLetterDelivery,
@@ -28,6 +30,7 @@ from twolane.values.outcome import Reason
 from twolane.values.record import State
 
 SEND, DELETE, RECEIVE = "SendMessageBatch", "DeleteMessageBatch", "ReceiveMessage"
+SHOW = "ChangeMessageVisibilityBatch"
 WRITE, READ = "BatchExecuteStatement", "BatchGetItem"
 
 
@@ -284,6 +287,28 @@ def test_a_delete_that_does_not_arrive_is_made_when_the_copy_comes_again(
     assert house.receive() == ()
     assert between.count(DELETE) == deleted + 1
     assert house.state(message_id) is State.DONE
+
+
+def test_a_copy_that_sqs_says_nothing_of_was_neither_hidden_nor_deleted(house: House, between: Proxy) -> None:
+    def leave_the_second_out(answer: dict[str, Any]) -> None:
+        answer["Successful"] = [each for each in answer["Successful"] if each["Id"] != "1"]
+
+    between.faults[DELETE] = between.faults[SHOW] = change(leave_the_second_out)
+    assert isinstance(house.backend, InAws)
+    wires = Wires(house.backend.place.address, service("sqs", between.server))
+    house.send()
+    house.send()
+    copies = [("default", each.handle) for each in wires.receive("default", 2, LEASE_S)]
+
+    shown = wires.show([(*copy, LEASE_S) for copy in copies])
+    deleted = wires.delete(copies)
+
+    wires.service.close()
+    for what, (first, second) in (("changing visibility in", shown), ("deleting from", deleted)):
+        assert first is None
+        assert str(second) == f"{what} queue default failed: SQS said nothing of this copy"
+        assert second is not None
+        assert second.sent, "it may have been done"
 
 
 def test_a_death_whose_dead_letter_queue_is_away_keeps_the_original_until_it_is_there(
