@@ -15,14 +15,19 @@ import twolane.aws_lambda
 from tests.aws.places import Place, TurnedClock, bucket
 from tests.aws.runtime_api import Settings, function
 from tests.aws.servers import Server
+from tests.clock import FakeClock
 from tests.contract.house import FAILURE, House, InAws
 from twolane.aws_lambda.metrics import METRICS, line_of
 from twolane.aws_lambda.sweeping import Sweep
 from twolane.backends.sqs.gauges import LAG_S
 from twolane.contracts.queue import DeadLetterDelivery
 from twolane.contracts.sweeping import Gauge
+from twolane.contracts.watch import LeadWatch, ObserveConditions
+from twolane.values.condition import Kind, Phase, Standing
 from twolane.values.errors import QueueError, SettingsError
 from twolane.values.outcome import Reason
+from twolane.values.record import State
+from twolane.wiring.clock import SystemClock
 
 APP = """
 from pathlib import Path
@@ -88,15 +93,26 @@ def shop(aws: Server, tmp_path: Path) -> Iterator[Shop]:
 
 @pytest.fixture
 def sweep(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sweep]:
-    """The handler in this process."""
+    """The handler in this process, which is a function's: it watches and tells nothing by itself."""
     for name, value in shop.environment.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "sweep")
     monkeypatch.syspath_prepend(str(shop.folder))
     monkeypatch.chdir(shop.folder)
     made = twolane.aws_lambda.sweep("swept_app:tasks")
     yield made
     made.close()
     sys.modules.pop("swept_app", None)
+
+
+@pytest.fixture
+def an_hour_ago(shop: Shop) -> Iterator[House]:
+    """The same queue, for who wrote its rows an hour ago."""
+    clock = FakeClock(SystemClock().now() - 3600)
+    made = House(InAws(shop.place, clock), clock)
+    yield made
+    made.queue.close()
+    made.records.close()  # type: ignore[attr-defined]
 
 
 def metrics_in(text: str) -> dict[str, dict[str, Any]]:
@@ -160,6 +176,37 @@ def test_each_part_says_what_it_did(shop: Shop, sweep: Sweep, capsys: pytest.Cap
     assert told["watch"] == {"leads": True}
     assert told["metrics"]["imports"] == {"deaths": 0, "backlog": 0}
     assert set(metrics_in(capsys.readouterr().out)) == {"default", "imports"}
+
+
+def test_a_lease_of_a_worker_that_died_is_ended(shop: Shop, sweep: Sweep, an_hour_ago: House) -> None:
+    waits = an_hour_ago.send(queue="imports", task="load", max_attempts=2)
+    dies = an_hour_ago.send(queue="imports", task="load", max_attempts=1)
+    assert {each.id for each in an_hour_ago.receive(queues=("imports",))} == {waits, dies}
+
+    told = sweep({}, Context())
+
+    assert an_hour_ago.state(waits) is State.WAITING
+    assert an_hour_ago.state(dies) is State.DEAD
+    assert shop.told == dies
+    assert told["leases"] == {"freed": 1, "buried": 1}
+
+
+def test_a_condition_that_lasts_is_told(
+    sweep: Sweep, an_hour_ago: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    an_hour_ago.send(queue="imports", task="load")
+    an_hour_ago.clock.advance(3600 - 60)
+    seen_at = an_hour_ago.clock.now()
+    pending = Standing(Kind.TOO_OLD, "imports", Phase.PENDING, seen_at)
+    assert an_hour_ago.do(LeadWatch("the sweep before", 30.0))
+    assert an_hour_ago.do(ObserveConditions("the sweep before", 30.0, seen_at, (pending,)))
+
+    assert sweep({}, Context())["alerts"] == {"owed": 0}
+
+    standings = {each.name: each.phase for each in an_hour_ago.records.watch_state().standings}
+    assert standings["too_old:imports"] is Phase.HOLDING
+    said = "\n".join(each.getMessage() for each in caplog.records if each.name == "twolane.alert")
+    assert "queue imports: a message has waited" in said
 
 
 def test_a_part_that_fails_stops_no_other(
