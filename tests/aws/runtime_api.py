@@ -109,12 +109,14 @@ class Invoked:
         began_at: epoch seconds; a cold start is part of it.
         ended_at: epoch seconds.
         failed: it gave no answer of its own: it raised, was killed, or timed out.
+        died: its sandbox ended with it.
     """
 
     pid: int
     began_at: float
     ended_at: float
     failed: bool
+    died: bool = False
 
 
 class Sandbox:
@@ -410,7 +412,8 @@ class Function:
             failed = answer.error_type is not None
             return answer
         finally:
-            self.invoked.append(Invoked(sandbox.process.pid, began_at, time.time(), failed))
+            over = Invoked(sandbox.process.pid, began_at, time.time(), failed, died=not sandbox.lives)
+            self.invoked.append(over)
             with self._guard:
                 self._busy.remove(sandbox)
                 if sandbox.lives:

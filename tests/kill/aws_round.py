@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from tests.aws.event_source import event_source
 from tests.aws.places import Place
-from tests.aws.runtime_api import Function, Sandbox, Settings, function
+from tests.aws.runtime_api import Function, Settings, function
 from tests.aws.servers import Server
 from tests.forks import ROOT, Forked, start
 from tests.kill.aws_attempts import End, check_attempts, cut_short, holders, lost
@@ -136,7 +136,6 @@ class LambdaWorkers:
         self._round = round_
         self._function = function
         self._swept_at = 0.0
-        self._seen: dict[int, Sandbox] = {}
         round_.start("worker", "never", 1, TWOLANE_WORKER="off")
 
     def kill_one(self, chance: random.Random) -> None:
@@ -148,13 +147,12 @@ class LambdaWorkers:
 
     def keep_up(self) -> None:
         """What the schedule does: number deaths that a kill has left, and end leases."""
-        self._seen |= {sandbox.process.pid: sandbox for sandbox in self._function.sandboxes}
         if time.monotonic() - self._swept_at > SWEEP_S:
             self._round.queue.flush([Reap()])
             self._swept_at = time.monotonic()
 
     def died(self) -> set[int]:
-        return set(killers(self._round)) | {pid for pid, sandbox in self._seen.items() if not sandbox.lives}
+        return set(killers(self._round)) | {each.pid for each in self._function.invoked if each.died}
 
     def ends(self) -> list[End]:
         return cut_short(self._function.invoked, FUNCTION_S)
