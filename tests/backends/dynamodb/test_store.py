@@ -132,6 +132,20 @@ def test_an_answer_that_is_cut_short_is_an_error_and_does_not_say_that_nothing_i
     assert look(state)
 
 
+def test_a_conflict_that_cannot_be_looked_at_is_the_answer_of_its_own_changes_alone(
+    state: DynamoState, between: Proxy
+) -> None:
+    state.write([[new("b")]])
+    between.faults["BatchGetItem"] = cut
+
+    made, unknown = state.write([[new("a")], [new("c"), new("b", "other")]])
+
+    assert made is None
+    assert isinstance(unknown, QueueError)
+    between.faults.clear()
+    assert set(state.read(["a", "b", "c"])) == {"a", "b"}
+
+
 def test_an_answer_that_was_lost_is_found_to_be_ours(state: DynamoState, between: Proxy) -> None:
     left = [1]
 

@@ -245,7 +245,10 @@ class DynamoState:
         return error
 
     def _conflict(self, group: Sequence[Change]) -> Answer:
-        found = self.read([change.key for change in group])
+        try:
+            found = self.read([change.key for change in group])
+        except AwsError as unread:
+            return unread
         now = {change.key: found.get(change.key) for change in group}
         return None if all(now[change.key] == change.after for change in group) else Conflict(now)
 
