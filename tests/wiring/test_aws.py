@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.aws.faults import fail
 from tests.aws.places import Place, service
+from tests.aws.proxy import proxy
 from tests.aws.servers import Server
 from twolane import Tasks
 from twolane.backends.dynamodb import DynamoState
 from twolane.backends.s3 import Bucket, S3Blobs
 from twolane.backends.sqs import Address, SqsQueue, StatelessSqsQueue
 from twolane.cli.commands import app
-from twolane.values.errors import DefinitionError, QueueError, SettingsError
+from twolane.values.errors import DefinitionError, QueueError, SendRefused, SettingsError
 from twolane.wiring.clock import SystemClock
 from twolane.wiring.opening import make_runtime, open_stores
 from twolane.wiring.settings import Settings, read_settings
@@ -258,4 +260,40 @@ def test_a_table_without_its_index_is_told_at_start(aws: Server) -> None:
         queue.start()
 
     queue.close()
+    place.close()
+
+
+@pytest.mark.parametrize("blocking", [False, True], ids=["awaited", "blocking"])
+def test_a_send_for_which_the_queue_cannot_be_opened_is_refused_and_may_be_made_again(
+    aws: Server, monkeypatch: pytest.MonkeyPatch, *, blocking: bool
+) -> None:
+    place, message_id = Place(aws), "019aac3b-9c00-7d4e-8a51-3f2b6c7d8e9f"
+    with proxy(aws) as between:
+        said = {
+            "TWOLANE_QUEUE": f"{place.address}",
+            "TWOLANE_STATE": f"dynamodb://{place.name}",
+            "TWOLANE_BLOBS": "s3://no-blobs",
+            "TWOLANE_ALERTS": "log",
+        }
+        for name, value in (between.server.environment | said).items():
+            monkeypatch.setenv(name, value)
+        tasks = Tasks()
+
+        @tasks.task(if_lost="alert")
+        def work() -> None: ...
+
+        def send() -> str:
+            once = work.options(id=message_id)
+            return (tasks.send_blocking(once) if blocking else asyncio.run(tasks.send(once))).id
+
+        between.faults["Query"] = fail(400, "AccessDeniedException")
+        with pytest.raises(
+            SendRefused, match=r"reading table .* failed: .*policy.*; nothing was stored"
+        ) as refused:
+            send()
+        assert refused.value.ids == (message_id,)
+
+        between.faults.clear()
+        assert send() == message_id
+        tasks.close()
     place.close()

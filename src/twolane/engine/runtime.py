@@ -37,7 +37,7 @@ from twolane.engine.upkeep import Upkeep
 from twolane.engine.upload_forms import UploadForms
 from twolane.engine.uploads import PendingBlob, pending
 from twolane.engine.worker import Worker
-from twolane.values.errors import UsageError
+from twolane.values.errors import QueueError, SendRefused, UsageError
 from twolane.values.record import Record, WorkerInfo
 from twolane.values.snapshot import Premises
 from twolane.values.thresholds import Thresholds
@@ -170,7 +170,7 @@ class Runtime:
             call = self.background.prepare(sendable.task, args, kwargs, id=self.new_id())
             self.background.start(call)
             return call.ticket
-        sender = self.sender
+        sender = self._sender_of(sendable)
         prepared = sender.prepare(sendable, args, kwargs)
         (sent,) = await sender.store([prepared])
         return Ticket(id=sent.id, task=prepared.task.name, lane=Lane.QUEUE)
@@ -184,8 +184,9 @@ class Runtime:
                 f'task {sendable.task.name} is if_lost="ignore": a script has no event loop that would run it '
                 f"after something. Call the function itself, or use `await tasks.send(...)` in a running app."
             )
-        prepared = self.sender.prepare(sendable, args, kwargs)
-        (sent,) = self.sender.store_blocking([prepared])
+        sender = self._sender_of(sendable)
+        prepared = sender.prepare(sendable, args, kwargs)
+        (sent,) = sender.store_blocking([prepared])
         return Ticket(id=sent.id, task=prepared.task.name, lane=Lane.QUEUE)
 
     def read(self, message_id: str) -> Record | None:
@@ -366,6 +367,14 @@ class Runtime:
         if opened is not None and opened.pid == os.getpid():
             opened.stores.records.close()
             opened.batcher.close()
+
+    def _sender_of(self, sendable: Sendable[...]) -> Sender:
+        """What sends this one; where the queue cannot be opened, its send is refused."""
+        try:
+            return self.sender
+        except QueueError as error:
+            known = sendable.send_options.id
+            raise SendRefused(f"{error}; nothing was stored", [known] if known else []) from error
 
     def _open(self) -> _Open:
         opened = self._opened
