@@ -44,7 +44,7 @@ ALLOWED_BY = {
 """What AWS wants allowed for each call; without s3:ListBucket a missing object is a 403."""
 OWN = "eu-central-1:123456789012:imports"
 BY_PEOPLE = {"create_table", "update_time_to_live"}
-_CALL = re.compile(r'(?:_?call(?:_plainly)?|_pages)\(\s*"(\w+)"|\b(obstore\.\w+)\(')
+_CALL = re.compile(r'(?:_?call(?:_plainly)?|_pages|_seen)\(\s*"(\w+)"|\b(obstore\.\w+)\(')
 
 
 @pytest.fixture(scope="module")

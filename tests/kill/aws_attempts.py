@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.aws.runtime_api import Invoked
-from tests.kill import parts
-from tests.kill.ledger import lines
+from tests.kill.ledger import lines, write_down
 from twolane.aws_lambda.batch import ANSWER_S
 from twolane.backends.sqs.receiving import SKEW_S
 from twolane.backends.sqs.rows import Row
@@ -71,7 +70,7 @@ class End:
 def note_held(step: str, delivery: Delivery) -> None:
     """An observer: a process writes down what it was handed out, as the row has it."""
     if step == "read":
-        parts.write_down("held", delivery.id, repr(delivery.received_at), os.getpid())
+        write_down("held", delivery.id, repr(delivery.received_at), os.getpid())
 
 
 def holders(folder: Path) -> dict[tuple[str, float], int]:

@@ -12,7 +12,8 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from tests.kill.parts import NOW, tasks, worker, write_down
+from tests.kill.ledger import write_down
+from tests.kill.parts import NOW, tasks, worker
 from twolane import Lanes, TaskContext, given
 
 LINKS = 3

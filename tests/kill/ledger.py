@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Set as AbstractSet
@@ -20,6 +21,16 @@ DEATHS = {
     "kills_its_process": "crashed",
     "unreadable": "unreadable",
 }
+
+
+def write_down(file: str, *words: object) -> None:
+    """Append one durable line."""
+    fd = os.open(Path(os.environ["TWOLANE_KILL_FOLDER"], file), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(fd, (" ".join(map(str, words)) + "\n").encode())
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def lines(folder: Path, name: str) -> list[list[str]]:

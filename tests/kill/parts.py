@@ -15,9 +15,9 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
+from tests.kill.ledger import write_down
 from twolane import Backoff, RetryLater, TaskContext, Tasks
 from twolane.contracts.queue import CancelMessage, Delivery, Outgoing, Send
 from twolane.engine import teller
@@ -35,16 +35,6 @@ LogTarget.timeout_s = 0.6
 teller.SLACK_S, teller.LOOK_S = 0.4, 0.2
 UNREADABLE = 2
 CANCEL_WITHIN_S = 1.0
-
-
-def write_down(file: str, *words: object) -> None:
-    """Append one durable line."""
-    fd = os.open(Path(os.environ["TWOLANE_KILL_FOLDER"], file), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(fd, (" ".join(map(str, words)) + "\n").encode())
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 @tasks.task(if_lost="alert", name="note", max_attempts=ATTEMPTS, backoff=NOW)
