@@ -179,20 +179,13 @@ class Tasks:
                 filling=_filling(self, fn, its_name, lane),
             )
             if lane is Lane.QUEUE and task.policy.timeout_s > HELD_EVERYWHERE_S:
-                self._check_timeout(task)
+                from twolane.wiring.known_queue import check_timeout
+
+                check_timeout(task, self._settings, self._queue)
             self.registry.add(task)
             return task
 
         return register
-
-    def _check_timeout(self, task: Task[Any, Any, Any]) -> None:
-        """Refuse a time-out that no queue of SQS can keep, where it is known by now that this one is."""
-        from twolane.engine.opening_checks import check_timeouts
-        from twolane.wiring.settings import known_address, longest_attempt_s
-
-        address = known_address(self._queue) if self._settings is None else self._settings.address
-        if address is not None:
-            check_timeouts([task], longest_attempt_s(address), address)
 
     def on_death(self, hook: H, /) -> H:
         """Call a function for each death: a decorator for what no address can do.

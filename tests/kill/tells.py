@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
+from tests.kill.ledger import write_down
 from twolane import Backoff, Death, Tasks
 from twolane.engine import teller
 from twolane.engine.limits import Limits
@@ -24,16 +23,6 @@ from twolane.wiring.opening import make_runtime
 
 DIGEST_S = 1.0
 tasks = Tasks()
-
-
-def write_down(file: str, *words: object) -> None:
-    """Append one durable line."""
-    fd = os.open(Path(os.environ["TWOLANE_KILL_FOLDER"], file), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(fd, (" ".join(map(str, words)) + "\n").encode())
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 @tasks.task(if_lost="alert", name="one", max_attempts=1, backoff=Backoff(base_s=0.0))
