@@ -111,6 +111,7 @@ def test_a_store_that_stands_still_keeps_no_answer_back(cloud: Cloud, aws: Serve
 
     assert cloud.journal("note")
     assert (answer.error_type, failed(answer)) == (None, [event["Records"][0]["messageId"]]), worker.log
+    assert f"note {id_of(1)} attempt 1 is left: " in worker.log
 
 
 def unreadable(*numbers: int) -> Fault:

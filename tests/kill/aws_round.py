@@ -55,6 +55,7 @@ handler = twolane.aws_lambda.handler("tests.kill.parts:tasks")
 """
 TOLD = (
     r"(\S+) attempt \d+ \(.*(?:is given back unfinished|goes on from its last checkpoint)"
+    r"|(\S+) attempt \d+ is left: "
     r"|(\S+) does not end when told to"
 )
 """What a worker says of a message that it has not lost, and that is run again."""

@@ -123,16 +123,17 @@ def _discard_one(records: SqliteRecords, folder: Path) -> None:
 
 def duplicates(folder: Path, killed: set[int], lost: AbstractSet[str] = frozenset()) -> int:
     """Each run but a message's last was in a process that was killed, or raised, or its lost lease was told."""
-    runs: dict[str, list[tuple[int, list[str]]]] = defaultdict(list)
-    for message_id, pid, what in lines(folder, "effects"):
+    runs: dict[str, list[tuple[int, int, list[str]]]] = defaultdict(list)
+    for message_id, pid, what, attempt in lines(folder, "effects"):
+        run = (int(pid), int(attempt))
         if what == "begin":
-            runs[message_id].append((int(pid), []))
-        else:
-            of_pid = [events for each, events in runs[message_id] if each == int(pid)]
-            of_pid[-1].append(what)
+            runs[message_id].append((*run, []))
+        else:  # one process may run two attempts side by side: a lease was lost
+            of_run = [events for *each, events in runs[message_id] if tuple(each) == run]
+            of_run[-1].append(what)
     again = 0
     for message_id, each in runs.items():
-        for pid, events in each[:-1]:
+        for pid, _, events in each[:-1]:
             explained = pid in killed or "raised" in events or message_id in lost
             assert explained, f"{message_id} ran again although nothing had happened to process {pid}: {each}"
             again += pid in killed

@@ -37,48 +37,53 @@ UNREADABLE = 2
 CANCEL_WITHIN_S = 1.0
 
 
+def did(ctx: TaskContext, what: str) -> None:
+    """Write down what an attempt of a task does."""
+    write_down("effects", ctx.id, os.getpid(), what, ctx.attempt)
+
+
 @tasks.task(if_lost="alert", name="note", max_attempts=ATTEMPTS, backoff=NOW)
 def note(ctx: TaskContext, text: str) -> None:
-    write_down("effects", ctx.id, os.getpid(), "begin")
-    write_down("effects", ctx.id, os.getpid(), "end")
+    did(ctx, "begin")
+    did(ctx, "end")
 
 
 @tasks.task(if_lost="alert", name="note_async", max_attempts=ATTEMPTS, backoff=NOW)
 async def note_async(ctx: TaskContext, text: str) -> None:
-    write_down("effects", ctx.id, os.getpid(), "begin")
+    did(ctx, "begin")
     await asyncio.sleep(0)
-    write_down("effects", ctx.id, os.getpid(), "end")
+    did(ctx, "end")
 
 
 @tasks.task(if_lost="alert", name="steps", max_attempts=ATTEMPTS, backoff=NOW)
 def steps(ctx: TaskContext, total: int) -> None:
-    write_down("effects", ctx.id, os.getpid(), "begin")
+    did(ctx, "begin")
     for number in range((ctx.cursor or 0) + 1, total + 1):
         write_down("steps", ctx.id, number)
         ctx.checkpoint(number, done=number, total=total)
-    write_down("effects", ctx.id, os.getpid(), "end")
+    did(ctx, "end")
 
 
 @tasks.task(if_lost="alert", name="raises_once", max_attempts=ATTEMPTS, backoff=NOW)
 def raises_once(ctx: TaskContext) -> None:
-    write_down("effects", ctx.id, os.getpid(), "begin")
+    did(ctx, "begin")
     if ctx.attempt == 1:
-        write_down("effects", ctx.id, os.getpid(), "raised")
+        did(ctx, "raised")
         raise RetryLater(0)
-    write_down("effects", ctx.id, os.getpid(), "end")
+    did(ctx, "end")
 
 
 @tasks.task(if_lost="alert", name="always_raises", max_attempts=2, backoff=NOW)
 async def always_raises(ctx: TaskContext) -> None:
-    write_down("effects", ctx.id, os.getpid(), "begin")
-    write_down("effects", ctx.id, os.getpid(), "raised")
+    did(ctx, "begin")
+    did(ctx, "raised")
     raise ValueError("as it always does")
 
 
 @tasks.task(if_lost="alert", name="kills_its_process", max_attempts=2, backoff=NOW)
 def kills_its_process(ctx: TaskContext) -> None:
     write_down("killed", os.getpid(), time.time())
-    write_down("effects", ctx.id, os.getpid(), "begin")
+    did(ctx, "begin")
     os.kill(os.getpid(), signal.SIGKILL)
 
 

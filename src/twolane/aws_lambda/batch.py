@@ -71,6 +71,8 @@ class Batch:
             timer.cancel()
         for runner in late:
             runner.cancel()
+        if late:
+            await asyncio.wait(late)  # each says what it leaves
         self._give_back()
         if self._backs:  # thousands take a while
             await asyncio.wait(self._backs, timeout=self._time_left.until_stop_s or self._until_answer_s)
@@ -125,7 +127,14 @@ class Batch:
 
         self._holds[delivery.receipt] = hold
         tries = max(1, min(SETTLE_TRIES, int(self._time_left.left_s)))
-        delivered = await deliver(hold, self._around, over=over, tries=tries)
+        try:
+            delivered = await deliver(hold, self._around, over=over, tries=tries)
+        except asyncio.CancelledError:
+            log.warning(
+                "%s %s attempt %d is left: the answer of this invocation goes before it is settled, and it comes again",
+                delivery.task, delivery.id, delivery.attempt,
+            )  # fmt: skip
+            raise
         self.deaths += delivered.died
         return delivered.settled.gone
 
