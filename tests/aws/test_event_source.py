@@ -62,7 +62,7 @@ def test_what_an_answer_says(payload: str, stays: list[str]) -> None:
 class Queue:
     """A queue of one test."""
 
-    def __init__(self, client: Any, *, fifo: bool = False, visibility_s: int = 2) -> None:
+    def __init__(self, client: Any, *, fifo: bool = False, visibility_s: int = 60) -> None:
         self.client = client
         name = f"t{secrets.token_hex(6)}{'.fifo' if fifo else ''}"
         attributes = {"VisibilityTimeout": str(visibility_s)}
@@ -159,7 +159,7 @@ def test_an_exception_or_a_time_out_keeps_the_whole_batch(
 
 
 def test_a_window_gathers_a_large_batch_and_six_megabytes_end_it(sqs: Any, work: Callable[..., Any]) -> None:
-    queue, large = Queue(sqs, visibility_s=60), Queue(sqs, visibility_s=60)
+    queue, large = Queue(sqs), Queue(sqs)
     queue.send(*(str(n) for n in range(50)))
     for _ in range(8):
         large.send("x" * 1_000_000)
