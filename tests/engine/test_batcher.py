@@ -23,6 +23,15 @@ def send(*ids: str, body: str = "{}") -> Send:
     return Send(tuple(Outgoing(each, "default", "work", body, "digest", 0.0) for each in ids))
 
 
+def ask(batcher: Batcher, entry: Entry[Any], timeout_s: float | None = None) -> Any:
+    """In a loop of its own."""
+
+    async def main() -> Any:
+        return await batcher.ask(entry, timeout_s)
+
+    return asyncio.run(main())
+
+
 class Gated(MemoryQueue):
     """Holds each flush back until it is let through, and keeps what each was given."""
 
@@ -115,8 +124,11 @@ class TestOneFlush:
         assert batcher.flushes == 4
 
     def test_of_a_hundred_coroutines(self, gated: Gated, batcher: Batcher) -> None:
+        async def one(number: int) -> tuple[Sent, ...]:
+            return await batcher.ask(send(str(number)))
+
         async def main() -> list[tuple[Sent, ...]]:
-            asking = [asyncio.create_task(batcher.ask(send(str(number)))) for number in range(100)]
+            asking = [asyncio.create_task(one(number)) for number in range(100)]
             await asyncio.to_thread(gated.began.acquire)
             gated.go.release(1000)
             return await asyncio.gather(*asking)
@@ -184,12 +196,12 @@ class TestFailure:
         with pytest.raises(SendRefused):
             batcher.ask_blocking(send("1", body="ü"))
         with pytest.raises(SendRefused):
-            asyncio.run(batcher.ask(send("1", body="ü")))
+            ask(batcher, send("1", body="ü"))
         gated.fails = OSError()
         with pytest.raises(QueueError, match="OSError"):
             batcher.ask_blocking(Reap())
         with pytest.raises(SendUnknown):
-            asyncio.run(batcher.ask(send("1")))
+            ask(batcher, send("1"))
 
     def test_does_not_end_the_batcher(self, gated: Gated, batcher: Batcher) -> None:
         gated.go.release(1000)
@@ -228,13 +240,12 @@ class TestFailure:
         with pytest.raises(QueueError, match="no answer within"):
             batcher.ask_blocking(Reap(), timeout_s=0.01)
         with pytest.raises(SendUnknown, match=r"no answer within 0.01 s") as caught:
-            asyncio.run(batcher.ask(send("2"), timeout_s=0.01))
+            ask(batcher, send("2"), timeout_s=0.01)
         assert caught.value.ids == ("2",)
 
     def test_to_answer_in_time_is_each_callers_own_measure(self, gated: Gated, batcher: Batcher) -> None:
         async def main() -> list[Any]:
-            asked = [batcher.ask(send("1"), 0.01), batcher.ask(send("2")), batcher.ask(send("3"), 30)]
-            first, *others = [asyncio.ensure_future(each) for each in asked]
+            first, *others = batcher.ask(send("1"), 0.01), batcher.ask(send("2")), batcher.ask(send("3"), 30)
             with pytest.raises(SendUnknown, match=r"0\.01 s"):
                 await first
             gated.go.release(1000)
@@ -401,7 +412,7 @@ class TestClose:
         with pytest.raises(UsageError, match="the queue is closed"):
             batcher.ask_blocking(Reap())
         with pytest.raises(UsageError, match="the queue is closed"):
-            asyncio.run(batcher.ask(Reap()))
+            ask(batcher, Reap())
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

@@ -92,6 +92,8 @@ class Arguments:
                 f"task {self._task} takes {len(self._positional)} positional argument(s), {len(args)} were given"
             )
         bound: dict[str, Any] = dict(zip(self._positional, args, strict=False))
+        if not kwargs:
+            return bound
         for key, value in kwargs.items():
             if key in bound:
                 raise ArgumentsRefused(f"task {self._task}: `{key}` was given twice")
@@ -139,18 +141,17 @@ class Arguments:
 
     def _write(self, validated: Any, only: set[str] | None, blobs: list[Blob]) -> str:
         """Written by pydantic at once; where that may not be what was given, as values and by `json`."""
-        write = self.model.__pydantic_serializer__
-        how: dict[str, Any] = {
-            "by_alias": True,
-            "warnings": "error",
-            "context": {"blobs": blobs},
-            "include": only,
-        }
-        text: str = write.to_json(validated, **how).decode()
+        write, context = self.model.__pydantic_serializer__, {"blobs": blobs}
+        text: str = write.to_json(
+            validated, by_alias=True, warnings="error", context=context, include=only
+        ).decode()
         if _is_plain(text):
             return text
         blobs.clear()
-        return to_json(write.to_python(validated, mode="json", **how))
+        values = write.to_python(
+            validated, mode="json", by_alias=True, warnings="error", context=context, include=only
+        )
+        return to_json(values)
 
     def load(
         self, values: Mapping[str, Any] | str, context: Mapping[str, Any]

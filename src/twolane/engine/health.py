@@ -65,7 +65,7 @@ class HealthCheck:
         self._found: Health | None = None
         self._until = 0.0
         self._looking = _OneAtATime(self._look)
-        self._writing = _OneAtATime(lambda: self._runtime().batcher.ask(Probe()))
+        self._writing = _OneAtATime(self._write)
         self._reading = _OneAtATime(lambda: aside(self._read, "health"))
 
     async def health(self) -> Health:
@@ -99,6 +99,9 @@ class HealthCheck:
             tuple([each for each in state.standings if each.phase is Phase.HOLDING]),
             watched=state.is_led(runtime.clock.now()),
         )
+
+    async def _write(self) -> None:
+        await self._runtime().batcher.ask(Probe())
 
     def _read(self) -> tuple[WatchState, Premises]:
         stores = self._runtime().stores

@@ -171,9 +171,8 @@ class Runtime:
             self.background.start(call)
             return call.ticket
         sender = self._sender_of(sendable)
-        prepared = sender.prepare(sendable, args, kwargs)
-        (sent,) = await sender.store([prepared])
-        return Ticket(id=sent.id, task=prepared.task.name, lane=Lane.QUEUE)
+        (sent,) = await sender.store((sender.prepare(sendable, args, kwargs),))
+        return Ticket(id=sent.id, task=sendable.task.name, lane=Lane.QUEUE)
 
     def send_blocking(
         self, sendable: Sendable[...], args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -185,9 +184,8 @@ class Runtime:
                 f"after something. Call the function itself, or use `await tasks.send(...)` in a running app."
             )
         sender = self._sender_of(sendable)
-        prepared = sender.prepare(sendable, args, kwargs)
-        (sent,) = sender.store_blocking([prepared])
-        return Ticket(id=sent.id, task=prepared.task.name, lane=Lane.QUEUE)
+        (sent,) = sender.store_blocking((sender.prepare(sendable, args, kwargs),))
+        return Ticket(id=sent.id, task=sendable.task.name, lane=Lane.QUEUE)
 
     def read(self, message_id: str) -> Record | None:
         """The record of a message. Blocks.

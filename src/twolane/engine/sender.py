@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,26 +113,31 @@ class Sender:
         prepared.body = self._envelope(prepared, written)
         return prepared
 
-    async def store(self, batch: Sequence[Prepared]) -> tuple[Sent, ...]:
-        """Store messages, all or none; returns when they are durable.
+    def store(self, batch: Sequence[Prepared]) -> Coroutine[Any, Any, tuple[Sent, ...]]:
+        """Store messages, all or none; what is awaited returns when they are durable.
+
+        Nothing that was needed to prepare them is kept meanwhile: it would be the garbage collector's to look at.
 
         Raises:
             SendRefused: nothing was stored.
             SendUnknown: they may have been stored.
         """
-        if any(self._blocks(each) for each in batch):
-            entry = await asyncio.to_thread(self._finish, batch)
-        else:
-            entry = self._finish(batch)
-        return _told(batch, await self._batcher.ask(entry, SEND_TIMEOUT_S))
+        return self._store_behind_bytes(batch) if self._blocks(batch) else self._store(self._finish(batch))
+
+    async def _store(self, entry: Send) -> tuple[Sent, ...]:
+        return _told(entry, await self._batcher.ask(entry, SEND_TIMEOUT_S))
+
+    async def _store_behind_bytes(self, batch: Sequence[Prepared]) -> tuple[Sent, ...]:
+        return await self._store(await asyncio.to_thread(self._finish, batch))
 
     def store_blocking(self, batch: Sequence[Prepared]) -> tuple[Sent, ...]:
         """As `store`, for threads without an event loop."""
-        return _told(batch, self._batcher.ask_blocking(self._finish(batch), SEND_TIMEOUT_S))
+        entry = self._finish(batch)
+        return _told(entry, self._batcher.ask_blocking(entry, SEND_TIMEOUT_S))
 
     async def outgoing_of(self, batch: Sequence[Prepared]) -> tuple[Outgoing, ...]:
         """As `outgoing`, for many and without holding up the event loop: what a settlement stores."""
-        if any(self._blocks(each) for each in batch):
+        if self._blocks(batch):
             return (await asyncio.to_thread(self._finish, batch)).messages
         return self._finish(batch).messages
 
@@ -144,30 +149,11 @@ class Sender:
             UploadRefused: a client was to bring a file, and did not.
             SendRefused: the blobs cannot be stored.
         """
-        try:
-            return self._outgoing(prepared)
-        except (BlobTooLarge, UploadRefused):
-            raise
-        except BlobError as error:
-            raise SendRefused(
-                f"task {prepared.task.name}: its bytes cannot be stored ({error}); no message was stored",
-                [prepared.id],
-            ) from error
-
-    def _finish(self, batch: Sequence[Prepared]) -> Send:
-        return Send(tuple([self.outgoing(each) for each in batch]))
-
-    def _blocks(self, prepared: Prepared) -> bool:
-        return bool(prepared.blobs) or len(prepared.body) > self._max_body_bytes
-
-    def _outgoing(self, prepared: Prepared) -> Outgoing:
-        if prepared.blobs:
-            self._store_uploads(prepared)
-        task, options, body = prepared.task, prepared.options, prepared.body
-        refs = [blob.ref for blob in prepared.blobs]
-        if len(body) > self._max_body_bytes:
-            refs.append(self._claim_check(prepared))
-            body = self._envelope(prepared, refs[-1])
+        body: str = prepared.body
+        refs: Sequence[BlobRef] = ()
+        if self._brings_bytes(prepared):
+            body, refs = self._with_bytes_stored(prepared)
+        task, options = prepared.task, prepared.options
         return Outgoing(
             id=prepared.id,
             queue=task.queue,
@@ -179,10 +165,38 @@ class Sender:
             max_attempts=task.policy.max_attempts,
             unique_key=options.unique_key or filled(task.unique_key, prepared.args),
             group=filled(task.group_by, prepared.args),
-            blobs=tuple([ref.key for ref in refs]),
+            blobs=tuple([ref.key for ref in refs]) if refs else (),
             parent=prepared.parent,
-            size_bytes=len(body) + sum([ref.size_bytes for ref in refs]),
+            size_bytes=len(body) + (sum([ref.size_bytes for ref in refs]) if refs else 0),
         )
+
+    def _finish(self, batch: Sequence[Prepared]) -> Send:
+        return Send(tuple([self.outgoing(each) for each in batch]))
+
+    def _blocks(self, batch: Sequence[Prepared]) -> bool:
+        return any(map(self._brings_bytes, batch))
+
+    def _brings_bytes(self, prepared: Prepared) -> bool:
+        """Whether bytes are to be stored before the message can be."""
+        return bool(prepared.blobs) or len(prepared.body) > self._max_body_bytes
+
+    def _with_bytes_stored(self, prepared: Prepared) -> tuple[str, list[BlobRef]]:
+        """The body of a message, and its blobs, which are stored by then."""
+        try:
+            if prepared.blobs:
+                self._store_uploads(prepared)
+            body, refs = prepared.body, [blob.ref for blob in prepared.blobs]
+            if len(body) > self._max_body_bytes:
+                refs.append(self._claim_check(prepared))
+                body = self._envelope(prepared, refs[-1])
+        except (BlobTooLarge, UploadRefused):
+            raise
+        except BlobError as error:
+            raise SendRefused(
+                f"task {prepared.task.name}: its bytes cannot be stored ({error}); no message was stored",
+                [prepared.id],
+            ) from error
+        return body, refs
 
     def _store_uploads(self, prepared: Prepared) -> None:
         """Store the bytes that are still to be stored; only then is known what the message says of them."""
@@ -228,12 +242,10 @@ def _digest(prepared: Prepared) -> str:
     return hashlib.blake2b(f"{prepared.task.name} {args}".encode(), digest_size=16).hexdigest()
 
 
-def _told(batch: Sequence[Prepared], sent: tuple[Sent, ...]) -> tuple[Sent, ...]:
-    for prepared, each in zip(batch, sent, strict=True):
+def _told(entry: Send, sent: tuple[Sent, ...]) -> tuple[Sent, ...]:
+    for message, each in zip(entry.messages, sent, strict=True):
         if each.duplicate:
-            log.info(
-                "%s %s is stored already as %s: nothing was added", prepared.task.name, prepared.id, each.id
-            )
+            log.info("%s %s is stored already as %s: nothing was added", message.task, message.id, each.id)
         elif log.isEnabledFor(logging.DEBUG):
-            log.debug("%s %s stored in queue %s", prepared.task.name, prepared.id, prepared.task.queue)
+            log.debug("%s %s stored in queue %s", message.task, message.id, message.queue)
     return sent

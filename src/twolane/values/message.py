@@ -20,6 +20,7 @@ from twolane.values.errors import EnvelopeTooNew, EnvelopeUnreadable
 VERSION = 1
 SECRETS = "secrets"
 """The field that names the arguments whose types are secrets: who shows a message masks them."""
+_quoted = json.encoder.encode_basestring_ascii
 _ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":"))
 _DECODER = json.JSONDecoder()
 _STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
@@ -161,7 +162,7 @@ class Letterhead:
         if not isfinite(sent_at):
             raise ValueError(f"sent_at is a time, not {sent_at!r}")
         head = (
-            f'{self._common},"id":{to_json(message_id)},"sent_at":{sent_at!r},'
+            f'{self._common},"id":{_quoted(message_id)},"sent_at":{sent_at!r},'
             f'"trace":{to_json(trace) if trace else "{}"}'
         )
         rest = {} if more is None else {**more}

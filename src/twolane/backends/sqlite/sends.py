@@ -45,9 +45,9 @@ def send_all(tx: Transaction, entries: Sequence[Send]) -> list[tuple[Sent, ...]]
         LookupError: one is stored already; which one, `send` tells of each.
     """
     messages = [message for entry in entries for message in entry.messages]
-    if any(message.unique_key is not None for message in messages):
-        return [send(tx, entry) for entry in entries]
     for message in messages:
+        if message.unique_key is not None:
+            return [send(tx, entry) for entry in entries]
         check_body(message.body, tx.max_body_bytes, message.id)
     (last,) = tx.connection.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()
     numbered = list(enumerate(messages, last + 1))
@@ -55,8 +55,7 @@ def send_all(tx: Transaction, entries: Sequence[Send]) -> list[tuple[Sent, ...]]
     if _insert_all(tx, _INSERT, _INSERT_TEN, rows) < len(rows):
         raise LookupError("a message is stored already")
     _insert_all(tx, _INSERT_BODY, _INSERT_TEN_BODIES, [(seq, message.body) for seq, message in numbered])
-    for seq, message in numbered:
-        _note(tx, message, seq)
+    _note(tx, numbered)
     note_sent(tx, messages)
     return [tuple([Sent(message.id) for message in entry.messages]) for entry in entries]
 
@@ -87,7 +86,7 @@ def _store(tx: Transaction, message: Outgoing) -> Sent:
     if cursor.rowcount == 0 or seq is None:
         return _stored_before(tx, message)
     tx.connection.execute(_INSERT_BODY, (seq, message.body))
-    _note(tx, message, seq)
+    _note(tx, [(seq, message)])
     note_sent(tx, (message,))
     return Sent(message.id)
 
@@ -107,11 +106,12 @@ def _row(tx: Transaction, message: Outgoing, seq: int | None) -> tuple[object, .
     )
 
 
-def _note(tx: Transaction, message: Outgoing, seq: int) -> None:
-    """What is to be known of a message beside its row and its body."""
-    for key in message.blobs:
-        tx.connection.execute("INSERT OR IGNORE INTO blob_refs (seq, key) VALUES (?, ?)", (seq, key))
-    if message.delay_s < SOON_S:
+def _note(tx: Transaction, numbered: Sequence[tuple[int, Outgoing]]) -> None:
+    """What is to be known of messages beside their rows and their bodies."""
+    refs = [(seq, key) for seq, message in numbered for key in message.blobs]
+    if refs:
+        tx.connection.executemany("INSERT OR IGNORE INTO blob_refs (seq, key) VALUES (?, ?)", refs)
+    if any(message.delay_s < SOON_S for _, message in numbered):
         tx.made_visible = True
 
 
