@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from twolane.engine.secret_types import holds_secret, revealed
 from twolane.values.blob import Blob
@@ -24,6 +24,8 @@ from twolane.values.message import to_json
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
+_EXACT = frozenset([bool, float, int, str])
+"""What was validated as one of these is one: pydantic need not look at its type once more when it writes it."""
 _SURELY_READ = sys.int_info.str_digits_check_threshold
 """No integer of so few digits is too long for Python to read."""
 
@@ -64,6 +66,7 @@ class Arguments:
         }
         self._reader: Callable[[Mapping[str, Any] | str, Mapping[str, Any]], Any] | None = None
         self._model: Any = None
+        self._warnings: Literal["error", False] = "error"
         self._lock = threading.Lock()
         self.names = tuple(p.name for p in parameters)
         self.secrets: tuple[str, ...] = ()
@@ -92,8 +95,6 @@ class Arguments:
                 f"task {self._task} takes {len(self._positional)} positional argument(s), {len(args)} were given"
             )
         bound: dict[str, Any] = dict(zip(self._positional, args, strict=False))
-        if not kwargs:
-            return bound
         for key, value in kwargs.items():
             if key in bound:
                 raise ArgumentsRefused(f"task {self._task}: `{key}` was given twice")
@@ -112,7 +113,9 @@ class Arguments:
             DefinitionError: the signature cannot be stored as JSON at all.
         """
         try:
-            return self.model.__pydantic_validator__.validate_python(self.bind(args, kwargs))
+            usual = not kwargs and len(args) <= len(self._positional)
+            bound = dict(zip(self._positional, args, strict=False)) if usual else self.bind(args, kwargs)
+            return self.model.__pydantic_validator__.validate_python(bound)
         except ValueError as error:
             from pydantic_core import ValidationError
 
@@ -142,14 +145,15 @@ class Arguments:
     def _write(self, validated: Any, only: set[str] | None, blobs: list[Blob]) -> str:
         """Written by pydantic at once; where that may not be what was given, as values and by `json`."""
         write, context = self.model.__pydantic_serializer__, {"blobs": blobs}
+        warnings = self._warnings
         text: str = write.to_json(
-            validated, by_alias=True, warnings="error", context=context, include=only
+            validated, by_alias=True, warnings=warnings, context=context, include=only
         ).decode()
         if _is_plain(text):
             return text
         blobs.clear()
         values = write.to_python(
-            validated, mode="json", by_alias=True, warnings="error", context=context, include=only
+            validated, mode="json", by_alias=True, warnings=warnings, context=context, include=only
         )
         return to_json(values)
 
@@ -231,6 +235,8 @@ class Arguments:
             ser_json_inf_nan="constants",  # refused when it is encoded, where null would change what was sent
         )
         self.secrets = tuple(secrets)
+        if all(hints.get(parameter.name) in _EXACT for parameter in self._parameters):
+            self._warnings = False  # a third of the time, with the text parsed for "error"
         return create_model("Arguments", __config__=config, **fields)
 
     def _resolve_hints(self) -> dict[str, Any]:
