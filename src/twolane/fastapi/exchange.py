@@ -121,6 +121,11 @@ class Exchange:
                 batch.sends.append(item)
         return item.ticket
 
+    @property
+    def is_over(self) -> bool:
+        """It has been answered, and nothing was added: there is nothing to end, as with most requests of a process."""
+        return self.batch is None and self.closed is not None
+
     def upload(self, source: Any) -> Blob:
         """A blob to be.
 

@@ -54,7 +54,8 @@ class LanesMiddleware:
             if not _is_refusal(error):
                 raise
         else:
-            await exchange.end(None)
+            if not exchange.is_over:
+                await exchange.end(None)
         finally:
             scope[SCOPE_KEY] = self._over  # the server's `send` knows the scope: this would be a cycle
 
