@@ -20,6 +20,7 @@ from _pytest._code.code import ExceptionChainRepr, ReprEntry
 from hypothesis import settings
 
 from tests.aws import servers
+from tests.dealing import long_first
 
 settings.register_profile("patient", deadline=None)  # a busy machine makes nothing wrong
 settings.load_profile("patient")
@@ -95,6 +96,14 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Twice the cores, since much of the time goes into waiting for other processes; each collects the tests anew."""
     return min(2 * (os.cpu_count() or 1), 8)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes run the tests, those that are marked as long begin first."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        items[:] = long_first(items, lambda item: item.get_closest_marker("long") is not None, workers)
 
 
 @pytest.fixture(scope="session")

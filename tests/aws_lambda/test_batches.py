@@ -9,6 +9,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.aws.faults import Exchange, Fault, fail
 from tests.aws.proxy import proxy
 from tests.aws.servers import Server
@@ -52,6 +54,7 @@ def test_the_first_of_a_group_that_stays_keeps_the_later_ones_waiting(cloud: Clo
     assert cloud.records.get(id_of(4)) is None, "it was never handed out"
 
 
+@pytest.mark.long
 def test_of_ten_thousand_what_there_was_no_time_for_comes_again(cloud: Cloud) -> None:
     worker = cloud.function(timeout_s=20)
     event = sqs_event(

@@ -10,6 +10,7 @@ from tests.aws_lambda.conftest import Cloud
 from twolane.values.record import State
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("task", ["walks", "walks_async"])
 def test_an_import_finishes_over_several_invocations(cloud: Cloud, imports: Any, task: str) -> None:
     worker = cloud.function("importer.handler", timeout_s=20)
@@ -28,6 +29,7 @@ def test_an_import_finishes_over_several_invocations(cloud: Cloud, imports: Any,
     assert set(receives) == {"1"}, "a new message each: SQS's own count of receives begins anew"
 
 
+@pytest.mark.long
 def test_a_cancellation_between_two_parts_or_within_one_ends_it(cloud: Cloud, imports: Any) -> None:
     source = cloud.feed(cloud.function("importer.handler", timeout_s=20))
     ticket = imports.tasks.send_blocking(imports.walks, 1000, 0.2)
@@ -57,6 +59,7 @@ def test_what_makes_no_progress_dies_of_its_time_out(cloud: Cloud, imports: Any)
     assert "saved no new checkpoint" in letter.attempts[-1].failure.message
 
 
+@pytest.mark.long
 def test_without_a_state_store_the_message_itself_says_where_to_go_on(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, imports: Any
 ) -> None:

@@ -46,6 +46,7 @@ def test_a_group_runs_in_the_order_of_the_sends_whatever_fails_or_dies(
     assert letter["dead"]["reason"] == "gave_up"
 
 
+@pytest.mark.long
 def test_what_takes_longer_than_the_function_holds_its_group_until_it_is_done(
     cloud: Cloud, imports: Any
 ) -> None:

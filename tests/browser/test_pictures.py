@@ -23,6 +23,7 @@ def album(tmp_path: Path) -> Path:
     return Path(os.environ.get("TWOLANE_PICTURES", tmp_path))
 
 
+@pytest.mark.long
 def test_pictures(
     visit: Callable[..., Any], site: Site, flights: Flights, album: Path, tmp_path: Path
 ) -> None:

@@ -6,10 +6,13 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
 from tests.aws.servers import program
 from tests.forks import run
 
 
+@pytest.mark.long
 def test_a_small_import_survives_three_kills_of_its_function(tmp_path: Path, small_file: Path) -> None:
     program("ministack")  # skipped, and failed in CI, without the servers' environment
     arguments = ("--json", "--seed", "1", "--csv", str(small_file))

@@ -48,6 +48,7 @@ def test_each_file_of_the_example_is_there(installed: Path) -> None:
     assert {each.relative_to(packed) for each in packed.rglob("*") if each.is_file()} == ours
 
 
+@pytest.mark.long
 def test_the_demo_plays_from_it(installed: Path, tmp_path: Path, small_file: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(installed), "TMPDIR": str(tmp_path)}
 

@@ -185,6 +185,7 @@ def test_a_discard_that_was_killed_is_a_dead_letter_still_or_discarded(killed: K
         killed.is_over(message_id, State.DISCARDED)
 
 
+@pytest.mark.long
 def test_what_sqs_took_away_is_buried_whoever_is_killed_in_the_sweep(
     turned_aws: Server, tmp_path: Path
 ) -> None:

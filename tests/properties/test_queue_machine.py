@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
@@ -331,5 +332,5 @@ def comparable(answer: Any) -> Any:
     return answer
 
 
-TestQueues = Queues.TestCase
+TestQueues = pytest.mark.long(Queues.TestCase)
 TestQueues.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

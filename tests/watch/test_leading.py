@@ -49,6 +49,7 @@ def test_another_takes_over_from_one_that_was_killed(watched: Watched, serve: St
     assert watched.told() == [TOLD]  # by the first, and not again
 
 
+@pytest.mark.long
 def test_with_the_start_values_another_takes_over_within_30_s(watched: Watched, start: Start) -> None:
     watched.send()
     leader, other = leader_of(start("twolane", "watch"), start("twolane", "watch"))
