@@ -190,6 +190,58 @@ class TestDrain:
         tasks.send_blocking(again)
         with pytest.raises(UsageError, match="more than 20 deliveries"):
             inbox.drain(most=20)
+        assert [sent.id for sent in inbox.sent() if inbox.record(sent).state == "done"] == [
+            sent.id for sent in inbox.sent()[:20]
+        ]
+
+    def test_every_queue_is_drained(self, tasks: Tasks, inbox: Inbox) -> None:
+        @tasks.task(if_lost="alert", queue="mails")
+        def remind(to: str) -> str:
+            return to
+
+        tasks.send_blocking(remind, "ann")
+        assert [ran.result for ran in inbox.drain()] == ["ann"]
+
+    def test_what_a_task_adds_in_the_background_has_run_too(self, tasks: Tasks, inbox: Inbox) -> None:
+        noted: list[int] = []
+
+        @tasks.task(if_lost="ignore")
+        async def note() -> None:
+            for number in range(50):
+                await asyncio.to_thread(int)
+                noted.append(number)
+
+        @tasks.task(if_lost="alert")
+        async def work(lanes: Lanes) -> None:
+            lanes.add_task(note)
+
+        tasks.send_blocking(work)
+        inbox.drain(check=True)
+        assert noted == [*range(50)]
+
+    def test_what_was_left_in_the_middle_runs_again_when_its_lease_ends(
+        self, tasks: Tasks, inbox: Inbox
+    ) -> None:
+        began = asyncio.Event()
+
+        @tasks.task(if_lost="alert")
+        async def hangs_once(ctx: TaskContext) -> int:
+            began.set()
+            if ctx.attempt == 1:
+                await asyncio.Event().wait()
+            return ctx.attempt
+
+        async def leave() -> None:
+            draining = asyncio.ensure_future(inbox.drain_async())
+            await began.wait()
+            draining.cancel()
+            await asyncio.wait([draining])
+
+        tasks.send_blocking(hangs_once)
+        asyncio.run(leave())
+        assert inbox.drain() == []
+        inbox.clock.advance(timedelta(days=1))
+        assert [ran.result for ran in inbox.drain()] == [2]
 
     def test_check_raises_with_the_tasks_own_traceback(self, tasks: Tasks, inbox: Inbox) -> None:
         @tasks.task(if_lost="alert")

@@ -46,11 +46,11 @@ class TestOwed:
         stats = house.records.stats()
         assert (stats.owed_alerts, stats.told_alerts) == (1, 0)
 
-    def test_what_is_owed_is_counted_by_kind(self, house: House) -> None:
+    def test_what_is_owed_is_counted_by_kind_the_most_frequent_first(self, house: House) -> None:
+        last = bury(house, Failure("KeyError", "seats"), task="app:other")
         for number in range(3):
             bury(house, Failure("ValueError", f"order {number} is gone"))
             house.clock.advance(1)
-        last = bury(house, Failure("KeyError", "seats"), task="app:other")
 
         many, one = house.records.owed(0).kinds
 
@@ -130,6 +130,14 @@ class TestTargets:
 
         assert house.target("new").state == TargetState(told_to=2)
         assert house.target("first").state.told_to == 2
+
+    def test_one_that_is_called_otherwise_now_goes_on(self, house: House) -> None:
+        bury(house)
+        house.do(RegisterTargets((("t", "Slack"),)))
+        house.tell("t", to=1)
+        house.do(RegisterTargets((("t", "Slack #ops"),)))
+
+        assert (house.target("t").name, house.target("t").state.told_to) == ("Slack #ops", 1)
 
     def test_what_is_written_down_is_read_again(self, house: House) -> None:
         house.do(RegisterTargets((("t", "Name é"),)))

@@ -87,6 +87,21 @@ class TestHooks:
         assert first.fingerprint == seen[1].fingerprint
         assert owed(house, "hook:hook") == 0
 
+    def test_that_are_slow_are_written_down_in_between(
+        self, house: House, die: Callable[..., str], teller: Callable[..., Teller]
+    ) -> None:
+        known: list[int] = []
+
+        def slow(_: Death) -> None:
+            known.append(house.target("hook:slow").state.told_to)
+            house.clock.advance(module.BATCH_S * 0.6)
+
+        for _ in range(5):
+            die()
+        asyncio.run(_rounds(teller(slow), 3))
+
+        assert known == [0, 0, 2, 2, 4]
+
     def test_that_are_async_run_in_the_loop_of_the_app(
         self, die: Callable[..., str], teller: Callable[..., Teller]
     ) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.backends.sqlite.house import House
+from twolane.contracts.outbox import RegisterTargets, SaveTarget
 from twolane.contracts.upkeep import Reap
 from twolane.values.outcome import Reason
 from twolane.values.record import State
+from twolane.values.telling import TargetState
 
 INSERT = """
     INSERT INTO messages (id, queue, task, digest, sent_at, visible_at, max_attempts)
@@ -95,3 +97,17 @@ def test_an_odd_worker_is_dead_and_knows_nothing(house: House, tasks: str) -> No
     assert delivery.id == message_id
     assert house.records.stats().workers == ()
     assert house.do(Reap()).dead_workers == ("../x",)
+
+
+@pytest.mark.parametrize(
+    "state", ["", "{", "[]", '{"tries": "many"}', '{"sent": 5}', '{"kinds": {"k": "late"}}', "[" * 100_000]
+)
+def test_an_odd_state_of_a_target_reads_as_if_nothing_had_ever_gone(house: House, state: str) -> None:
+    house.do(RegisterTargets((("t", "T"), ("other", "Other"))))
+    assert house.do(SaveTarget("other", 0, TargetState(0, tries=2))) == 1
+    with house.shell() as shell:
+        shell.execute("UPDATE targets SET state = ?, told_to = 3 WHERE id = 't'", (state,))
+
+    states = {row.id: row.state for row in house.records.telling().targets}
+
+    assert (states["t"], states["other"].tries) == (TargetState(3), 2)
