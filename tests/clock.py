@@ -23,3 +23,7 @@ class FakeClock:
     def advance(self, seconds: float) -> None:
         """Let this much time pass."""
         self._passed_s += seconds
+
+    def set_forward(self, seconds: float) -> None:
+        """Somebody sets the time of day; none has passed."""
+        self._start += seconds

@@ -18,10 +18,11 @@ from twolane.contracts.outbox import OweNotice, RegisterTargets, SaveTarget
 from twolane.contracts.queue import DeadLetterDelivery, Discard, Redrive
 from twolane.engine import teller as module
 from twolane.engine.batcher import Batcher
-from twolane.engine.targets import HookTarget, LogTarget
+from twolane.engine.targets import REMOTE, HookTarget, LogTarget
 from twolane.engine.teller import Teller
 from twolane.engine.wording import Message, boxed, columns
 from twolane.values.outcome import Failure, Reason
+from twolane.values.telling import FORGET_S
 
 
 @pytest.fixture
@@ -452,6 +453,51 @@ class TestLoop:
 
         asyncio.run(main())
         assert house.records.stats().owed_alerts == 0
+
+    def test_the_first_of_another_kind_goes_at_once_while_one_waits(
+        self, house: House, die: Callable[..., str], batcher: Batcher
+    ) -> None:
+        told: list[str] = []
+
+        class Phone(LogTarget):
+            def tell(self, part: Message) -> None:
+                told.append(part.title)
+
+        async def main() -> None:
+            telling = Teller(batcher, house.records, [Phone(REMOTE)], house.clock)
+            for error in ("no seats", "no seats", "no seats"):
+                die(error)
+                telling.wake()
+                await telling.settle()
+            assert len(told) == 1, "of one kind, a minute long"
+            die("the disk is full")
+            telling.wake()
+            await telling.settle()
+            assert len(told) == 2
+
+        asyncio.run(main())
+
+    def test_who_was_forgotten_is_named_again_at_once(
+        self, house: House, die: Callable[..., str], teller: Callable[..., Teller]
+    ) -> None:
+        told: list[str] = []
+
+        def hook(death: Death) -> None:
+            told.append(death.id)
+
+        async def main() -> None:
+            telling = teller(hook)
+            await telling.settle()
+            house.clock.set_forward(FORGET_S + 1)
+            house.do(
+                RegisterTargets((("another", "Another process's"),))
+            )  # it forgets who was not seen for so long
+            dead = die()
+            telling.wake()
+            await _rounds(telling, 2)
+            assert told == [dead]
+
+        asyncio.run(main())
 
     def test_a_target_that_takes_long_to_be_ready_is_waited_for(
         self,
