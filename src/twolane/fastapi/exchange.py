@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import Message, Scope, Send
 
-from twolane.engine.background import Call
+from twolane.engine.background import Background, Call
 from twolane.engine.sender import Prepared
 from twolane.engine.task import Sendable
 from twolane.values.blob import Blob
@@ -43,6 +43,20 @@ IN_A_WEBSOCKET = "in a WebSocket"
 
 class Refused(Exception):
     """Raised out of `send` once the answer was replaced, so that streams stop and sessions roll back."""
+
+
+class _After(BackgroundTask):
+    """Starlette's own, of the calls of one request; without its look at whether they are async, which takes as long again."""
+
+    func: Any
+    args: Any
+    kwargs: Any
+
+    def __init__(self, background: Background, calls: Sequence[Call]) -> None:
+        self.func = background.run_all
+        self.args = (calls,)
+        self.kwargs = {}
+        self.is_async = True
 
 
 class Batch:
@@ -157,7 +171,8 @@ class Exchange:
         Where nothing was added it makes no coroutine of its own: most messages of a process are such.
         """
         if message["type"] == "http.response.start":
-            self._close()
+            with self._guard:
+                self.closed = AFTER_THE_START
             if self.batch is not None:
                 return self._start(message, self.batch)
         elif self._answered:
@@ -183,13 +198,13 @@ class Exchange:
             if isinstance(error, asyncio.CancelledError):
                 background.begin(batch.calls)
             else:
-                await BackgroundTask(background.run_all, batch.calls)()
+                await _After(background, batch.calls)()
 
     async def _end_inline(self, message: Message, batch: Batch) -> None:
         """The end of the answer waits for the background tasks."""
         calls, batch.calls = batch.calls, []
         if calls:
-            await BackgroundTask(self.tasks.runtime.background.run_all, calls)()
+            await _After(self.tasks.runtime.background, calls)()
         await self._send(message)
 
     async def _start(self, message: Message, batch: Batch) -> None:

@@ -41,7 +41,7 @@ class LanesMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, with its exchange in the scope."""
-        if scope["type"] != "http" or self._is_nested(scope):
+        if scope["type"] != "http" or (SCOPE_KEY in scope and self._is_nested(scope)):
             if scope["type"] == "websocket":
                 scope[SCOPE_KEY] = Exchange(self._tasks, self._guard, send, closed=IN_A_WEBSOCKET)
             await self.app(scope, receive, send)
@@ -61,7 +61,7 @@ class LanesMiddleware:
 
     def _is_nested(self, scope: Scope) -> bool:
         """Whether an outer app has the same tasks installed, and gave the request its exchange."""
-        return SCOPE_KEY in scope and scope[SCOPE_KEY].tasks is self._tasks
+        return scope[SCOPE_KEY].tasks is self._tasks
 
 
 def _warn_of_lambda(function: str, names: list[str]) -> None:
