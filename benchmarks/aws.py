@@ -66,7 +66,7 @@ def cloud() -> Iterator[Cloud]:
     with servers.owned() as folder:
         server = servers.Servers(folder).ministack()
         with proxy_process(server) as far:
-            made = Cloud(server, far, Place(server))
+            made = Cloud(server, far, Place(server, queues=("default", "mails")))
             os.environ.update(made.environment)
             try:
                 yield made
