@@ -1,6 +1,7 @@
 """The bare sketch: group commit and batch claim over the product's schema; no retries, leases, errors, or mercy."""
 
 import asyncio
+import json
 import queue
 import sqlite3
 import threading
@@ -8,7 +9,6 @@ import time
 import uuid
 
 from pydantic import create_model
-from pydantic_core import from_json, to_json
 
 MESSAGE = """INSERT INTO messages (seq, id, queue, task, digest, sent_at, visible_at, max_attempts)
              VALUES (?, ?, 'default', 'noop', '', ?, ?, 5)"""
@@ -23,7 +23,7 @@ Arguments = create_model("Arguments", number=(int, ...))
 def envelope(number):
     message = {"v": 1, "task": "noop", "queue": "default", "policy": POLICY, "args": {"number": number}}
     message["id"], message["sent_at"] = str(uuid.uuid4()), time.time()
-    return message["id"], to_json(message).decode()
+    return message["id"], json.dumps(message)
 
 
 def insert(db: sqlite3.Connection, messages):
@@ -75,5 +75,5 @@ async def drain(db: sqlite3.Connection, fn, batch):
         done = []
         for seq, body in claimed:
             async with asyncio.timeout(300):
-                await fn(Arguments.model_validate(from_json(body)["args"]).number)
+                await fn(Arguments.model_validate(json.loads(body)["args"]).number)
             done.append((time.time(), seq))
