@@ -146,7 +146,7 @@ def idle_a_minute(there: Cloud) -> float:
 @cache
 def plain_client(server: servers.Server, name: str) -> Any:
     """A client as everybody makes it."""
-    return session(server).create_client(name, endpoint_url=server.url)
+    return session(server.account).create_client(name, endpoint_url=server.url)
 
 
 def hand_batched(there: Cloud, *, rows: bool) -> float:
