@@ -171,8 +171,7 @@ class Exchange:
         Where nothing was added it makes no coroutine of its own: most messages of a process are such.
         """
         if message["type"] == "http.response.start":
-            with self._guard:
-                self.closed = AFTER_THE_START
+            self._close()
             if self.batch is not None:
                 return self._start(message, self.batch)
         elif self._answered:
