@@ -223,12 +223,15 @@ class Sandbox:
     def _await_waiting(self) -> None:
         """Until the main thread waits again, which alone hears signals.
 
-        While it is on its way back from SIGCONT the kernel gives the next signal to another thread. AWS freezes
-        otherwise, without signals.
+        While it is on its way back from SIGCONT the kernel gives the next signal to another thread, and one that comes
+        while it waits for the interpreter's lock is not heard before it wakes again. AWS freezes otherwise, without
+        signals.
         """
-        stat, deadline = Path(f"/proc/{self.process.pid}/stat"), time.monotonic() + INIT_S
-        while stat.exists() and _state(stat.read_text()) != "S" and time.monotonic() < deadline:
-            time.sleep(0.002)  # a state of the kernel's, which no event of ours announces
+        status, deadline = Path(f"/proc/{self.process.pid}/status"), time.monotonic() + INIT_S
+        last, now = "", _rest(status)
+        while now != last and time.monotonic() < deadline:
+            time.sleep(0.05)  # a state of the kernel's, which no event of ours announces
+            last, now = now, _rest(status)
 
     def _watch(self) -> None:
         self.process.wait()
@@ -346,9 +349,14 @@ class _Routes(BaseHTTPRequestHandler):
         """Nobody reads it."""
 
 
-def _state(stat: str) -> str:
-    """The state of a process, of its line in /proc: S sleeps, T is stopped, R runs."""
-    return stat.rpartition(")")[2].split()[0]
+def _rest(status: Path) -> str:
+    """What stays as it is while a thread sleeps: that it does, and how often it was scheduled. Empty: it is over."""
+    if not status.exists():
+        return ""
+    lines = [
+        line for line in status.read_text().splitlines() if line.startswith(("State:", "voluntary_ctxt"))
+    ]
+    return "\n".join(lines) if "S (sleeping)" in lines[0] else f"{lines} {time.monotonic()}"
 
 
 def _error_type(payload: bytes, header: str | None) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from typing import Any
 
-from tests.aws.faults import delay
+from tests.aws.faults import Exchange, delay
 from tests.aws.proxy import proxy
+from tests.aws.runtime_api import Function
 from tests.aws.servers import Server
 from tests.aws_lambda.conftest import Cloud, sqs_event
 from twolane.backends.sqs.workers import listed
@@ -86,15 +89,51 @@ def test_a_log_line_is_json_with_the_request_and_the_delivery(cloud: Cloud, shop
     assert told["level"] == "INFO"
 
 
-def test_the_lifespan_ends_where_lambda_says_that_it_takes_the_sandbox_away(cloud: Cloud, shop: Any) -> None:
-    worker = cloud.function(shutdown_s=5.0)
+def retired(cloud: Cloud, shop: Any, **environment: str) -> Function:
+    """A function that has done something, and was told to go."""
+    worker = cloud.function(shutdown_s=30.0, environment={"LEAVE_S": "10", **environment})
     source = cloud.feed(worker)
     shop.tasks.send_blocking(shop.note, "n")
     source.until(lambda: source.invocations)
+    [sandbox] = worker.sandboxes
 
     worker.retire()
 
+    assert sandbox.process.returncode == -signal.SIGTERM, "it did not go by itself"
+    return worker
+
+
+def test_the_lifespan_ends_where_lambda_says_that_it_takes_the_sandbox_away(cloud: Cloud, shop: Any) -> None:
+    worker = retired(cloud, shop)
+
     assert cloud.journal("lifespan-ends"), worker.log
+    assert "did not end as it should" not in worker.log
+    assert listed(cloud.place.state(), SystemClock().now()) == ()
+
+
+def test_a_lifespan_that_raises_at_its_end_is_told(cloud: Cloud, shop: Any) -> None:
+    worker = retired(cloud, shop, LIFESPAN_ENDING="the pool is gone")
+
+    assert "the app's lifespan did not end as it should" in worker.log
+    assert "RuntimeError: the pool is gone" in worker.log
+
+
+def test_a_lifespan_that_does_not_end_in_time_is_told(cloud: Cloud, shop: Any, aws: Server) -> None:
+    goes_on = threading.Event()
+
+    def stand_still(exchange: Exchange) -> None:
+        if b"worker/" in exchange.body and cloud.journal("note"):
+            goes_on.wait()
+
+    with proxy(aws) as between:
+        between.faults["BatchExecuteStatement"] = stand_still
+        try:
+            worker = retired(cloud, shop, LEAVE_S="0.5", AWS_ENDPOINT_URL_DYNAMODB=between.server.url)
+        finally:
+            goes_on.set()
+
+    assert "the app's lifespan did not end as it should" in worker.log
+    assert "TimeoutError: not over after 0.5 s" in worker.log
 
 
 def test_a_death_is_told_by_the_function_itself(cloud: Cloud, shop: Any) -> None:

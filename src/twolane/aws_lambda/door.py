@@ -136,12 +136,16 @@ class Door:
             return
 
         def leave(number: int, frame: FrameType | None) -> None:
-            if (
-                not self._runner.get_loop().is_running()
-            ):  # else an invocation has timed out, and nothing can wait
-                self._runner.run(self._life.leave(LEAVE_S))
+            if not self._runner.get_loop().is_running():  # else an invocation has timed out
+                try:
+                    self._runner.run(self._life.leave(LEAVE_S))
+                except Exception:
+                    log.exception("the app's lifespan did not end as it should")
             if callable(before):
                 before(number, frame)
+            elif before is signal.SIG_DFL:  # which ends the process: nothing is left to wait for
+                signal.signal(number, before)
+                os.kill(os.getpid(), number)
 
         before = signal.signal(signal.SIGTERM, leave)
 

@@ -33,17 +33,21 @@ class Life:
         return True
 
     async def leave(self, within_s: float | None = None) -> None:
-        """Leave, if it was entered.
+        """Leave, if it was entered. What leaving raises is raised here.
 
         Args:
-            within_s: how long that may take, in seconds; None: as long as it takes, and what it raises is raised here.
+            within_s: how long that may take, in seconds; None: as long as it takes.
+
+        Raises:
+            TimeoutError: it has not left by then.
         """
         self._end.set()
         if self._task is None:
             return
         await asyncio.wait([self._task], timeout=within_s)
-        if within_s is None:
-            await self._task
+        if not self._task.done():
+            raise TimeoutError(f"not over after {within_s} s")
+        await self._task
 
     async def _run(self, entered: asyncio.Future[None]) -> None:
         async with self._live():

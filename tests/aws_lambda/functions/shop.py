@@ -14,8 +14,10 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from twolane import GiveUp, RetryLater, TaskContext, Tasks
+from twolane.aws_lambda import door
 
 tasks = Tasks()
+door.LEAVE_S = float(os.environ.get("LEAVE_S", door.LEAVE_S))  # a busy machine is no sandbox of its own
 
 
 def journal(*words: object) -> None:
@@ -27,6 +29,8 @@ def journal(*words: object) -> None:
 async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
     journal("lifespan-begins", os.getpid())
     yield {"pool": "the pool"}
+    if ending := os.environ.get("LIFESPAN_ENDING"):
+        raise RuntimeError(ending)
     journal("lifespan-ends", os.getpid())
 
 
