@@ -35,11 +35,17 @@ _FIRST, _FIRST_SUSPECT = (
 
 _ANY_SUSPECT = "SELECT 1 FROM messages WHERE state = 'waiting' AND suspect = 1 AND visible_at <= ? LIMIT 1"
 
-_READ = """
-    SELECT m.seq, m.id, queue, task, body, attempt, max_attempts, waits_since, crashes, cursor, done, total, progressed_at
-    FROM json_each(?) AS picked CROSS JOIN messages AS m ON m.seq = picked.value LEFT JOIN bodies USING (seq)
+_COLUMNS = """
+    m.seq, m.id, queue, task, body, attempt, max_attempts, waits_since, crashes, cursor, done, total, progressed_at
 """
+_READ = f"""
+    SELECT {_COLUMNS}
+    FROM json_each(?) AS picked CROSS JOIN messages AS m ON m.seq = picked.value LEFT JOIN bodies USING (seq)
+"""  # noqa: S608  (constants)
 """From the picked ones to their rows, which no IN could: for that SQLite makes a table of its own each time."""
+
+_READ_ONE = f"SELECT {_COLUMNS} FROM messages AS m LEFT JOIN bodies USING (seq) WHERE m.seq = ?"  # noqa: S608
+"""A worker that waits is handed one, without the table that JSON is: it takes a third of the time."""
 
 WAITING_NAMES = """
     WITH RECURSIVE names (queue, task) AS (
@@ -55,11 +61,13 @@ WAITING_NAMES = """
 """
 """Each pair of queue and task name that waits: one seek a name, however many messages."""
 
-_CLAIM = """
+_CLAIM_WHERE = """
     UPDATE messages SET state = 'running', deliveries = deliveries + 1, receipt = seq || '.' || :nonce,
         worker = :worker, started_at = :now, visible_at = :lease_until, alone = :alone
-    WHERE seq IN (SELECT value FROM json_each(:picked))
+    WHERE seq
 """
+_CLAIM = f"{_CLAIM_WHERE} IN (SELECT value FROM json_each(:picked))"  # noqa: S608
+_CLAIM_ONE = f"{_CLAIM_WHERE} = :picked"
 
 
 def receive(tx: Transaction, entry: Receive) -> tuple[Delivery, ...]:
@@ -98,7 +106,8 @@ def _hand_out(
         picked = _pick(tx, entry, names, suspect=suspect)
         if not picked:
             return ()
-        rows = tx.connection.execute(_READ, (json.dumps(picked),)).fetchall()
+        read = _READ_ONE if len(picked) == 1 else _READ
+        rows = tx.connection.execute(read, (_one_or_all(picked),)).fetchall()
         used_up = [row[0] for row in rows if row[5] > row[6]]
         for seq in used_up:
             bury(tx, seq, Reason.USED_UP)
@@ -126,14 +135,14 @@ def _claim(tx: Transaction, entry: Receive, rows: list[Any], *, alone: bool) -> 
     lease_until = tx.now + entry.lease_s
     nonce = secrets.token_hex(8)
     tx.connection.execute(
-        _CLAIM,
+        _CLAIM_ONE if len(rows) == 1 else _CLAIM,
         {
             "nonce": nonce,
             "worker": entry.worker,
             "now": tx.now,
             "lease_until": lease_until,
             "alone": alone,
-            "picked": json.dumps([row[0] for row in rows]),
+            "picked": _one_or_all([row[0] for row in rows]),
         },
     )
     deliveries = tuple(
@@ -150,6 +159,11 @@ def _claim(tx: Transaction, entry: Receive, rows: list[Any], *, alone: bool) -> 
     )  # fmt: skip
     note_begun(tx, deliveries)
     return deliveries
+
+
+def _one_or_all(picked: list[int]) -> int | str:
+    """What the statements take, which are others for a single one."""
+    return picked[0] if len(picked) == 1 else json.dumps(picked)
 
 
 @lru_cache(maxsize=64)

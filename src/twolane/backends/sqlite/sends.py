@@ -45,6 +45,8 @@ def send_all(tx: Transaction, entries: Sequence[Send]) -> list[tuple[Sent, ...]]
         LookupError: one is stored already; which one, `send` tells of each.
     """
     messages = [message for entry in entries for message in entry.messages]
+    if len(messages) == 1:
+        return [send(tx, entries[0])]
     for message in messages:
         if message.unique_key is not None:
             return [send(tx, entry) for entry in entries]
