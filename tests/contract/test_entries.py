@@ -118,6 +118,14 @@ def test_a_unique_key_holds_while_its_message_waits_or_runs(house: House) -> Non
     assert house.send(unique_key="k") != first
 
 
+def test_a_send_of_nothing_is_answered_beside_one_of_a_message(house: House) -> None:
+    message, nothing = house.outgoing(), Send(())
+
+    answers = house.queue.flush([nothing, Send((message,)), nothing])
+
+    assert answers == [(), (Sent(message.id),), ()]
+
+
 def test_the_id_of_a_send_that_met_its_unique_key_names_the_stored_message(house: House) -> None:
     stored = house.send(unique_key="k")
     met = house.outgoing(unique_key="k")

@@ -45,11 +45,9 @@ def send_all(tx: Transaction, entries: Sequence[Send]) -> list[tuple[Sent, ...]]
         LookupError: one is stored already; which one, `send` tells of each.
     """
     messages = [message for entry in entries for message in entry.messages]
-    if len(messages) == 1:
-        return [send(tx, entries[0])]
+    if len(messages) == 1 or any(message.unique_key is not None for message in messages):
+        return [send(tx, entry) for entry in entries]
     for message in messages:
-        if message.unique_key is not None:
-            return [send(tx, entry) for entry in entries]
         check_body(message.body, tx.max_body_bytes, message.id)
     (last,) = tx.connection.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()
     numbered = list(enumerate(messages, last + 1))
