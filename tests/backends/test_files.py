@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.absent import absent, mount_small
 from twolane.backends.files import CHUNK_BYTES, FileBlobs
 from twolane.values.blob import BlobRef
 from twolane.values.errors import BlobError, BlobMismatch, BlobMissing, BlobTooLarge
@@ -437,9 +438,7 @@ except Exception as error: print(type(error).__name__, error, list(blobs.stored(
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    if sys.platform != "linux" or os.geteuid() != 0 or subprocess.run(command, check=False).returncode:
-        pytest.skip("a small tmpfs cannot be mounted here; RLIMIT_FSIZE is tried instead")
+    mount_small(disk, "1m")
     yield disk
     subprocess.run(["umount", str(disk)], check=True)
 
@@ -531,9 +530,7 @@ class TestDurability:
     def traced(self, tmp_path: Path, code: str) -> list[str]:
         strace = shutil.which("strace")
         if strace is None:
-            if os.environ.get("CI") == "true":
-                pytest.fail("strace is missing, and CI must see the order of the system calls")
-            pytest.skip("strace is not installed: the order of the system calls is not looked at")
+            absent("strace is not installed: the order of the system calls is not looked at")
         log = tmp_path.parent / f"{tmp_path.name}.strace"
         watched = "trace=fsync,fdatasync,?rename,?renameat,?renameat2,?mkdir,?mkdirat,write"
         command = [strace, "-f", "-y", "-s", "200", "-e", watched, "-o", str(log), sys.executable, "-c"]

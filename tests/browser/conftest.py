@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.absent import absent
 from tests.examples.site import Site, served
 from twolane.cli.demo.data import prepare
 
@@ -27,22 +27,16 @@ def upload(page: Any, file: Path) -> None:
     page.get_by_role("button", name="Import").click()
 
 
-def missing(what: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing")
-    pytest.skip(f"{what} is not installed")
-
-
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """One browser a module: Playwright runs an event loop in this thread, in which no other test could run its own."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        missing("playwright")
+        absent("playwright is not installed")
     found = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if found is None:
-        missing("Chromium")
+        absent("Chromium is not installed")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield browser

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sqlite3
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.absent import mount_small
 from tests.watch.processes import Process, Watched, until
 from twolane.values.fingerprint import normalised
 
@@ -79,9 +79,7 @@ def test_a_queue_that_another_program_locks(watched: Watched, serve: Start) -> N
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(folder)]
-    if os.getuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("no file system may be mounted here")
+    mount_small(folder, "20m")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.absent import absent
 from tests.worker_process.conftest import Place
 from tests.worker_process.processes import lives, until
 from twolane.values.record import State
@@ -171,7 +172,7 @@ def test_a_process_that_is_told_by_itself_is_started_again(place: Place, jobs: A
 def test_the_parent_stays_small(place: Place, jobs: Any, start: Any) -> None:
     maps = Path("/proc/self/maps")
     if not maps.exists():
-        pytest.skip("no /proc on this system")
+        absent("no /proc on this system")
     worker = start(interpreter=True).until_ready()
     loaded = Path(f"/proc/{worker.process.pid}/maps").read_text()
     assert "pydantic_core" not in loaded
