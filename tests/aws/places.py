@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import secrets
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from botocore.session import Session
@@ -25,16 +26,22 @@ def service(name: str, server: Server, **options: float) -> Service:
     return Service(name, session=SHARED(server.account), endpoint_url=server.url, **options)
 
 
-def session(account: str) -> Session:
-    """A new session for an account of a server."""
+@cache
+def _in_region(region: str) -> Session:
     made: Session = new_session()
+    made.set_config_variable("region", region)
+    return made
+
+
+def session(account: str, region: str = "us-east-1") -> Session:
+    """A session for an account of a server: a copy, since making one takes longer than a call."""
+    made = copy.copy(_in_region(region))
     made.set_credentials(account, "test")
-    made.set_config_variable("region", "us-east-1")
     return made
 
 
 SHARED = lru_cache(maxsize=4)(session)
-"""One session for all clients of an account: making one takes longer than a call."""
+"""One session for all clients of an account."""
 
 
 def bucket(server: Server) -> S3Blobs:

@@ -101,9 +101,7 @@ def test_a_form_of_aws_goes_to_the_region_of_the_bucket(
 ) -> None:
     for variable in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.delenv(variable, raising=False)
-    there = session("test")
-    there.set_config_variable("region", "eu-central-1")
-    blobs = S3Blobs(Bucket(name, "imports"), session=there)
+    blobs = S3Blobs(Bucket(name, "imports"), session=session("test", "eu-central-1"))
 
     form = blobs.form(blobs.new_key(), content_type="text/csv", limit_bytes=1, sha256="", expires_s=60)
 
