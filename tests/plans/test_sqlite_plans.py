@@ -46,6 +46,9 @@ def statements(house: House, monkeypatch: pytest.MonkeyPatch) -> set[str]:
 def run_everything(house: House) -> None:
     """Each verb and each question once, over rows of each state."""
     house.register()
+    handed = q.Receive("w", ("default",), ("app:work",), 1, 60.0)
+    [_, [delivery]] = house.queue.flush([q.Send((house.outgoing(id="handed"),)), handed])
+    house.do(q.AckDelivery(delivery.receipt))
     for number in range(8):
         house.send(unique_key=f"k{number}", blobs=("b",))
     house.send(id="m1")

@@ -7,7 +7,7 @@ queues have the same choice in what they hand out first (which no law promises).
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +96,15 @@ class Queues(RuleBasedStateMachine):
         return self.do_each(entry, entry)
 
     def do_each(self, for_memory: Entry[Any], for_sqlite: Entry[Any]) -> Any:
+        [answer] = self.flush([for_memory], [for_sqlite])
+        return answer
+
+    def flush(self, for_memory: Sequence[Entry[Any]], for_sqlite: Sequence[Entry[Any]]) -> list[Any]:
         self.clock.advance(TICK_S)
-        [one] = self.memory.try_all(for_memory)
-        [other] = self.sqlite.try_all(for_sqlite)
-        assert comparable(one) == comparable(other)
-        self.last = (one, other)
-        return one
+        ones, others = self.memory.try_all(*for_memory), self.sqlite.try_all(*for_sqlite)
+        assert list(map(comparable, ones)) == list(map(comparable, others))
+        self.last = (ones[-1], others[-1])
+        return ones
 
     # Sending
 
@@ -166,11 +169,52 @@ class Queues(RuleBasedStateMachine):
     def receive(self, worker: str, **fields: Any) -> Receipts:
         if worker in self.busy:
             return self.busy[worker]
-        if not self.do(Receive(worker, limit=1, **fields)):
+        return self.held(worker, self.do(Receive(worker, limit=1, **fields)))
+
+    def held(self, worker: str, delivered: tuple[Delivery, ...]) -> Receipts:
+        if not delivered:
             return ("stale", "stale")
         [one], [other] = self.last
         self.busy[worker] = (one.receipt, other.receipt)
         return self.busy[worker]
+
+    @rule(
+        target=receipts,
+        worker=workers,
+        known=ids,
+        sends=st.fixed_dictionaries(
+            {
+                "task": mostly("app:one", "app:two", ""),
+                "queue": mostly("default", "imports"),
+                "delay_s": mostly(0.0, 10.0),
+                "max_attempts": st.integers(1, 3),
+                "unique_key": mostly(None, "k"),
+                "blobs": st.sampled_from([(), ("b1",), ("b1", "b2")]),
+                "body": mostly("{}", "é"),
+            }
+        ),
+        again=mostly(False, True),
+        receives=st.fixed_dictionaries(
+            {
+                "queues": mostly(("default", "imports"), ("default",)),
+                "tasks": mostly(("app:one",), ("app:one", "app:two"), None),
+                "idle": mostly(True, False),
+                "strangers": mostly(False, True),
+                "lease_s": mostly(30.0, 60.0),
+            }
+        ),
+    )
+    def send_beside_a_receive(
+        self, worker: str, known: str, sends: dict[str, Any], again: bool, receives: dict[str, Any]
+    ) -> Receipts:
+        if worker in self.busy:
+            return self.busy[worker]
+        message = self.memory.outgoing(**sends, **({"id": known} if again else {}))
+        entries = [Send((message,)), Receive(worker, limit=1, **receives)]
+        sent, delivered = self.flush(entries, entries)
+        if not isinstance(sent, Exception):
+            self.known.add(sent[0].id)
+        return self.held(worker, delivered)
 
     @rule(
         cancelled=mostly(False, True),

@@ -25,6 +25,7 @@ from typing import Any
 from twolane.backends.sqlite import (
     actions,
     alerts,
+    handing,
     holding,
     letters,
     pruning,
@@ -282,6 +283,8 @@ class SqliteQueue:
 def _together(entries: Sequence[contract.Entry[Any]], tx: Transaction) -> list[Any]:
     answers: list[Any] = []
     try:
+        if (both := handing.hand_over(tx, entries)) is not None:
+            return both
         for kind, alike in groupby(entries, type):
             if (for_many := _ROOMS_FOR_MANY.get(kind)) is not None:
                 answers += for_many(tx, list(alike))

@@ -80,6 +80,13 @@ def receive(tx: Transaction, entry: Receive) -> tuple[Delivery, ...]:
     return _hand_out(tx, entry, names, suspect=False)
 
 
+def finds_nothing(tx: Transaction, entry: Receive) -> bool:
+    """Whether a receive of known tasks would be handed nothing that waits now."""
+    if entry.idle and _suspects_wait(tx):
+        return False
+    return not _pick(tx, entry, _names(tx, entry), suspect=False)
+
+
 def _suspects_wait(tx: Transaction) -> bool:
     """Whether anybody's suspect is visible: one seek where there is none, as nearly always."""
     return tx.connection.execute(_ANY_SUSPECT, (tx.now,)).fetchone() is not None

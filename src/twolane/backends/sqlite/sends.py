@@ -55,7 +55,8 @@ def send_all(tx: Transaction, entries: Sequence[Send]) -> list[tuple[Sent, ...]]
     if _insert_all(tx, _INSERT, _INSERT_TEN, rows) < len(rows):
         raise LookupError("a message is stored already")
     _insert_all(tx, _INSERT_BODY, _INSERT_TEN_BODIES, [(seq, message.body) for seq, message in numbered])
-    _note(tx, numbered)
+    _store_refs(tx, numbered)
+    _note_visible(tx, messages)
     note_sent(tx, messages)
     return [tuple([Sent(message.id) for message in entry.messages]) for entry in entries]
 
@@ -85,10 +86,17 @@ def _store(tx: Transaction, message: Outgoing) -> Sent:
     seq = cursor.lastrowid
     if cursor.rowcount == 0 or seq is None:
         return _stored_before(tx, message)
-    tx.connection.execute(_INSERT_BODY, (seq, message.body))
-    _note(tx, [(seq, message)])
+    store_beside(tx, seq, message)
+    _note_visible(tx, (message,))
     note_sent(tx, (message,))
     return Sent(message.id)
+
+
+def store_beside(tx: Transaction, seq: int, message: Outgoing) -> None:
+    """What a message has beside its row."""
+    tx.connection.execute(_INSERT_BODY, (seq, message.body))
+    if message.blobs:
+        _store_refs(tx, [(seq, message)])
 
 
 def _row(tx: Transaction, message: Outgoing, seq: int | None) -> tuple[object, ...]:
@@ -106,12 +114,14 @@ def _row(tx: Transaction, message: Outgoing, seq: int | None) -> tuple[object, .
     )
 
 
-def _note(tx: Transaction, numbered: Sequence[tuple[int, Outgoing]]) -> None:
-    """What is to be known of messages beside their rows and their bodies."""
+def _store_refs(tx: Transaction, numbered: Sequence[tuple[int, Outgoing]]) -> None:
     refs = [(seq, key) for seq, message in numbered for key in message.blobs]
     if refs:
         tx.connection.executemany("INSERT OR IGNORE INTO blob_refs (seq, key) VALUES (?, ?)", refs)
-    if any(message.delay_s < SOON_S for _, message in numbered):
+
+
+def _note_visible(tx: Transaction, messages: Sequence[Outgoing]) -> None:
+    if any(message.delay_s < SOON_S for message in messages):
         tx.made_visible = True
 
 
