@@ -1,8 +1,8 @@
 """Handing a message over as it is stored: one `Send` with a `Receive` behind it, while nothing else waits.
 
 A worker in the process of the app lets a receive go along with each flush. Where it would be given just what is sent,
-the row is stored as running at once. Else it would be stored as waiting, found, read and claimed, in half as many
-statements again and in two pages more.
+the row is stored as running at once. Else it would be stored as waiting, found, read and claimed, in two statements and
+two pages of the log more.
 """
 
 from __future__ import annotations
