@@ -179,9 +179,6 @@ class Queues(RuleBasedStateMachine):
         return self.busy[worker]
 
     @rule(
-        target=receipts,
-        worker=workers,
-        known=ids,
         sends=st.fixed_dictionaries(
             {
                 "task": mostly("app:one", "app:two", ""),
@@ -203,18 +200,22 @@ class Queues(RuleBasedStateMachine):
                 "lease_s": mostly(30.0, 60.0),
             }
         ),
+        done=st.booleans(),
     )
     def send_beside_a_receive(
-        self, worker: str, known: str, sends: dict[str, Any], again: bool, receives: dict[str, Any]
-    ) -> Receipts:
-        if worker in self.busy:
-            return self.busy[worker]
-        message = self.memory.outgoing(**sends, **({"id": known} if again else {}))
-        entries = [Send((message,)), Receive(worker, limit=1, **receives)]
+        self, sends: dict[str, Any], again: bool, receives: dict[str, Any], done: bool
+    ) -> None:
+        """In one flush, as an app with a worker of its own makes it: to a worker that does nothing else."""
+        worker = self.start_worker(("app:one",))
+        stored = {"id": max(self.known)} if again and self.known else {}
+        entries = [Send((self.memory.outgoing(**sends, **stored),)), Receive(worker, limit=1, **receives)]
         sent, delivered = self.flush(entries, entries)
         if not isinstance(sent, Exception):
             self.known.add(sent[0].id)
-        return self.held(worker, delivered)
+        receipts = self.held(worker, delivered)
+        if done:
+            self.settle(receipts, AckDelivery)
+        self.stop_worker(worker)
 
     @rule(
         cancelled=mostly(False, True),
@@ -330,6 +331,7 @@ class Queues(RuleBasedStateMachine):
             assert one.body(message_id) == other.body(message_id)
         assert one.stats() == other.stats()
         assert one.snapshot() == other.snapshot()
+        assert one.daily_sums(0) == other.daily_sums(0)
         assert comparable(one.list_dead()) == comparable(other.list_dead())
         assert one.blobs_in_use() == other.blobs_in_use()
         assert one.telling() == other.telling()
