@@ -59,7 +59,7 @@ class OnAws:
     stack: ExitStack
     functions: list[Function]
     deaths: Deaths = DEATHS
-    look_every_s: float = 0.05
+    look_every_s: float = 0.02
 
     @property
     def environment(self) -> Mapping[str, str]:

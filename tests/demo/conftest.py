@@ -33,5 +33,5 @@ def outcome() -> Outcome:
 @pytest.fixture
 def small_file(tmp_path: Path) -> Path:
     file = tmp_path / "small.csv"
-    generate(file, 1, size_bytes=2_200_000, bad_rows=20)
+    generate(file, 1, size_bytes=4_000_000, bad_rows=20)
     return file

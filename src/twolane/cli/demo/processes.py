@@ -79,11 +79,11 @@ class Processes:
         return seen
 
     def tails(self) -> str:
-        """The end of each log."""
+        """The end of each log, of processes that others started, too."""
         ends: list[str] = []
-        for name in self._running:
-            lines = self.log(name).read_text(errors="replace").splitlines()[-TAIL_LINES:]
-            ends.append("\n".join([f"\n--- the end of {name}.log", *lines]))
+        for log in sorted(self._folder.glob("*.log")):
+            lines = log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+            ends.append("\n".join([f"\n--- the end of {log.name}", *lines]))
         return "".join(ends)
 
     def stop(self) -> None:
