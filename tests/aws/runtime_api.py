@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.forks import start
+from tests.waiting import until
 
 INIT_S = 120.0
 """AWS gives a start 10 s, and a second try within the time-out of the first invocation; a busy machine is no AWS."""
@@ -227,11 +228,14 @@ class Sandbox:
         while it waits for the interpreter's lock is not heard before it wakes again. AWS freezes otherwise, without
         signals.
         """
-        status, deadline = Path(f"/proc/{self.process.pid}/status"), time.monotonic() + INIT_S
-        last, now = "", _rest(status)
-        while now != last and time.monotonic() < deadline:
-            time.sleep(0.05)  # a state of the kernel's, which no event of ours announces
-            last, now = now, _rest(status)
+        status, last = Path(f"/proc/{self.process.pid}/status"), ""
+
+        def rests() -> bool:
+            nonlocal last
+            before, last = last, _rest(status)
+            return before == last
+
+        until(rests, "the main thread waits", INIT_S, look_s=0.05)
 
     def _watch(self) -> None:
         self.process.wait()

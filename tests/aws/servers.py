@@ -12,15 +12,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.absent import absent
+from tests.waiting import until
 
 STARTS_S = 60.0
 STOPS_S = 20.0
@@ -80,17 +80,15 @@ def owned() -> Iterator[Path]:
 
 
 def _wait_for_keepers(folder: Path) -> None:
-    deadline = time.monotonic() + STOPS_S
     with (folder / "keepers").open("w") as keepers:
-        while True:
-            try:
+
+        def have_ended() -> bool:
+            with suppress(BlockingIOError):
                 fcntl.flock(keepers, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise RuntimeError(f"a server of {folder} does not end") from None
-                time.sleep(0.02)
-            else:
-                return
+                return True
+            return False
+
+        until(have_ended, f"the servers of {folder} have ended", STOPS_S)
 
 
 class Servers:
@@ -161,18 +159,16 @@ class Servers:
 
 
 def _wait_for(url: str, log: Path) -> None:
-    deadline = time.monotonic() + STARTS_S
-    while True:
+    def answers() -> bool:
         try:
             urllib.request.urlopen(url, timeout=1).close()  # noqa: S310  (a port of this machine)
         except urllib.error.HTTPError:
-            return  # it answers
-        except OSError as error:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{url} does not answer: {log.read_text()[-2000:]}") from error
-            time.sleep(0.05)
-        else:
-            return
+            return True
+        except OSError:
+            return False
+        return True
+
+    until(answers, f"{url} answers", STARTS_S, told=lambda: log.read_text()[-2000:])
 
 
 def _free_port() -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,23 +14,15 @@ from typing import Any
 import pytest
 
 from tests.aws.runtime_api import Function, Settings, Throttled, function
-from tests.worker_process.processes import lives, until
+from tests.waiting import until
+from tests.worker_process.processes import lives
 
 CODE = """
-import os, signal, threading, time
+import os, signal, threading
 
-beats, ticked = [], threading.Event()
-
-def beat():
+def turn():
     while True:
-        beats.append(time.time())
-        ticked.set()
-        time.sleep(0.02)
-
-def await_two_beats():
-    for _ in range(2):
-        ticked.clear()
-        ticked.wait()
+        pass
 
 def on_sigterm(*_):
     print("SIGTERM came", flush=True)
@@ -50,12 +42,8 @@ def handler(event, context):
             threading.Event().wait()
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
-        case "beat":
-            threading.Thread(target=beat, daemon=True).start()
-            await_two_beats()
-        case "gap":
-            await_two_beats()
-            return max(b - a for a, b in zip(beats, beats[1:]))
+        case "turn":
+            threading.Thread(target=turn, daemon=True).start()
 """
 
 
@@ -155,10 +143,22 @@ def test_a_busy_sandbox_is_joined_by_another_up_to_the_limit(run: Callable[..., 
 
 def test_between_two_invocations_it_stands_still(run: Callable[..., Function]) -> None:
     worker = run()
-    worker.invoke({"do": "beat"})
-    time.sleep(0.5)  # the passing of time is what is asked for
+    worker.invoke({"do": "turn"})
+    pid = worker.sandboxes[0].process.pid
 
-    assert worker.invoke({"do": "gap"}).value > 0.4
+    until(
+        lambda: states(pid) == {"T (stopped)"},
+        "each of its threads is stopped",
+        told=lambda: str(states(pid)),
+    )
+
+    assert worker.invoke({"do": "tell"}).value["pid"] == pid, "and goes on"
+
+
+def states(pid: int) -> set[str]:
+    """What the kernel says of each thread of a process."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return {re.findall(r"^State:\t(.*)$", (each / "status").read_text(), re.MULTILINE)[0] for each in threads}
 
 
 def test_sigterm_comes_first_where_there_is_an_extension(run: Callable[..., Function]) -> None:

@@ -7,7 +7,7 @@ import json
 import secrets
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from tests.aws.event_source import EventSource, event_source
 from tests.aws.places import Place, bucket, service
 from tests.aws.runtime_api import Function, Settings, function
 from tests.aws.servers import Server
+from tests.forks import ROOT
+from tests.gates import Gate
 from twolane.values.record import Record, State
 from twolane.wiring.clock import SystemClock
 
@@ -42,7 +44,12 @@ class Cloud:
             "TWOLANE_BLOBS": str(self.blobs),
             "TWOLANE_ALERTS": "log",
             "JOURNAL": str(self.journal_file),
+            "PYTHONPATH": str(ROOT),
         }
+
+    def gate(self, name: str) -> Gate:
+        """A gate in the test's folder, closed with it."""
+        return self._stack.enter_context(closing(Gate(self.folder / name)))
 
     def function(self, handler: str = "worker.handler", **options: Any) -> Function:
         options["environment"] = {**self.environment, **options.get("environment", {})}

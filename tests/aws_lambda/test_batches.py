@@ -6,7 +6,6 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from tests.aws.faults import Exchange, Fault, fail
 from tests.aws.proxy import proxy
 from tests.aws.servers import Server
 from tests.aws_lambda.conftest import Cloud, failed, sqs_event
-from tests.watch.processes import until
+from tests.waiting import until
 from twolane.values.message import Message, MessagePolicy, encode
 from twolane.values.record import State
 
@@ -72,22 +71,20 @@ def test_of_ten_thousand_what_there_was_no_time_for_comes_again(cloud: Cloud) ->
     assert not noted & again, "what was run is not named, what is named was not run"
 
 
-def test_what_nobody_will_start_is_given_back_while_the_others_still_run(
-    cloud: Cloud, aws: Server, tmp_path: Path
-) -> None:
-    gate, slots = tmp_path / "gate", 10
+def test_what_nobody_will_start_is_given_back_while_the_others_still_run(cloud: Cloud, aws: Server) -> None:
+    gate, slots = cloud.gate("gate"), 10
     with proxy(aws) as between, ThreadPoolExecutor(1) as pool:
         environment = {"AWS_ENDPOINT_URL_SQS": between.server.url}
         worker = cloud.function(timeout_s=20, environment=environment)
         event = sqs_event(
-            *(body(number, "gated", gate=str(gate)) for number in range(slots)),
+            *(body(number, "gated", gate=str(cloud.folder / "gate")) for number in range(slots)),
             *(body(number, "note", text="n") for number in range(slots, slots + 3)),
             queue=f"{cloud.place.name}-default",
         )
         invocation = pool.submit(worker.invoke, event)
 
         until(lambda: between.count("ChangeMessageVisibilityBatch"), "the others are given back")
-        gate.touch()
+        gate.open()
         answer = invocation.result()
 
     assert len(cloud.journal("passed")) == slots, worker.log

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.aws_lambda.conftest import Cloud, failed, sqs_event
-from tests.watch.processes import until
+from tests.waiting import until
 from twolane.values.record import State
 
 
@@ -43,19 +43,19 @@ def test_outcomes_of_every_kind_in_one_batch(cloud: Cloud, shop: Any) -> None:
     assert first.answer.error_type is None
 
 
-def test_a_process_that_dies_with_its_batch_loses_nothing(cloud: Cloud, shop: Any, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
+def test_a_process_that_dies_with_its_batch_loses_nothing(cloud: Cloud, shop: Any) -> None:
+    gate = cloud.gate("gate")
     worker = cloud.function(
         timeout_s=8
     )  # a lease is a little longer, and nobody runs its message before it is over
     source = cloud.feed(worker, visibility_s=2, max_concurrency=1)
-    ids = [shop.tasks.send_blocking(shop.gated, str(gate)).id for _ in range(3)]
+    ids = [shop.tasks.send_blocking(shop.gated, str(cloud.folder / "gate")).id for _ in range(3)]
     source.until(lambda: cloud.journal("gated"))
 
     worker.busy[0].kill()
     begun = cloud.journal("gated")
     assert not cloud.journal("passed")
-    gate.touch()
+    gate.open()
     source.until(lambda: cloud.states(ids) == {State.DONE})
 
     assert source.invocations[0].answer is not None
@@ -119,9 +119,9 @@ def test_a_message_twice_in_one_event_is_run_once(cloud: Cloud, shop: Any) -> No
     assert len(cloud.journal("note")) == 1
 
 
-def test_a_copy_of_what_runs_elsewhere_stays(cloud: Cloud, shop: Any, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
-    shop.tasks.send_blocking(shop.gated, str(gate))
+def test_a_copy_of_what_runs_elsewhere_stays(cloud: Cloud, shop: Any) -> None:
+    gate = cloud.gate("gate")
+    shop.tasks.send_blocking(shop.gated, str(cloud.folder / "gate"))
     [message] = cloud.place.sqs.client.receive_message(QueueUrl=cloud.place.urls["default"])["Messages"]
     event = sqs_event(message["Body"], queue=f"{cloud.place.name}-default")
     copy = sqs_event(message["Body"], queue=f"{cloud.place.name}-default")
@@ -134,7 +134,7 @@ def test_a_copy_of_what_runs_elsewhere_stays(cloud: Cloud, shop: Any, tmp_path: 
             until(lambda: cloud.journal("gated"), "the gated task runs")
             assert failed(worker.invoke(copy)) == [copy["Records"][0]["messageId"]], worker.log
         finally:
-            gate.touch()
+            gate.open()
         assert failed(first.result()) == []
 
     assert failed(worker.invoke(copy)) == [], "it has ended: Lambda may delete the copy"

@@ -11,7 +11,7 @@ from tests import forks
 from tests.aws.places import Place
 from tests.aws.servers import Server
 from tests.contract.house import answer_of
-from tests.worker_process.processes import until
+from tests.waiting import until
 from twolane.contracts.queue import Outgoing, Receive, Send
 from twolane.values.record import State
 from twolane.wiring.clock import SystemClock

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
+from tests.waiting import until
 from twolane.engine.threads import Threads
 
 WAIT_S = 30
@@ -46,15 +47,6 @@ def jobs() -> Iterator[list[Job]]:
         job.go.set()
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what a thread does just after its job."""
-    for _ in range(WAIT_S * 1000):
-        if condition():
-            return
-        threading.Event().wait(0.001)
-    raise AssertionError("it did not come to it")
-
-
 def test_runs_so_many_at_a_time(pool: Threads, jobs: list[Job]) -> None:
     for job in jobs[:3]:
         pool.submit(job)
@@ -72,7 +64,7 @@ def test_makes_threads_only_when_needed_and_keeps_them(pool: Threads) -> None:
     for _ in range(20):
         pool.submit(lambda: names.put(threading.current_thread().name))
         assert names.get(timeout=WAIT_S).startswith("pool-")
-        until(lambda: pool.free == 2)
+        until(lambda: pool.free == 2, "both are free", look_s=0.001)
     assert pool._made == 1
 
 
@@ -81,7 +73,7 @@ def test_counts_what_is_free(pool: Threads, jobs: list[Job]) -> None:
     pool.submit(jobs[0])
     assert pool.free == 1
     jobs[0].finish()
-    until(lambda: pool.free == 2)
+    until(lambda: pool.free == 2, "both are free", look_s=0.001)
 
 
 def test_counts_what_is_reserved_as_taken(pool: Threads, jobs: list[Job]) -> None:
@@ -127,8 +119,8 @@ def test_one_that_comes_back_is_not_one_too_many(pool: Threads, jobs: list[Job])
         pool.submit(job)
         assert job.began.wait(WAIT_S)
     jobs[0].finish()
-    until(lambda: pool.stuck == 0)
-    until(lambda: pool._alive == 2)
+    until(lambda: pool.stuck == 0, "none is stuck", look_s=0.001)
+    until(lambda: pool._alive == 2, "two are alive", look_s=0.001)
     for job in jobs[3:5]:
         pool.submit(job)
     assert pool._alive == 2
@@ -147,4 +139,7 @@ def test_closed_its_threads_end(jobs: list[Job]) -> None:
     pool.close()
     for job in jobs[:2]:
         job.finish()
-    until(lambda: not [each for each in threading.enumerate() if each.name.startswith("closing-")])
+    until(
+        lambda: not [each for each in threading.enumerate() if each.name.startswith("closing-")],
+        "all have gone",
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import signal
-import time
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.fastapi.servers import WAIT_S, Server
+from tests.waiting import until
 from twolane import Tasks
 from twolane.contracts import queue as q
 
@@ -123,10 +123,7 @@ def test_a_client_that_vanishes_leaves_nothing_behind(shared: Shared) -> None:
         connection = server.connect()
         assert next_event(ask_for_events(connection, message_id))["state"] == "waiting"
         connection.close()
-    until = time.monotonic() + WAIT_S
-    while open_sockets(pid) > before:
-        assert time.monotonic() < until
-        server.request("GET", "/pid")
+    until(lambda: open_sockets(pid) <= before, "the sockets of those that left are closed", WAIT_S)
     server.connection.close()
     server.signal(signal.SIGTERM)
     server.end()  # or it would wait for an hour

@@ -22,6 +22,7 @@ from tests.aws.servers import Server
 from tests.forks import ROOT, Forked, start
 from tests.kill.aws_attempts import End, check_attempts, cut_short, holders, lost
 from tests.kill.ledger import duplicates, lines, progress
+from tests.waiting import until
 from twolane.backends.sqs.rows import Row, from_text
 from twolane.backends.sqs.sweeping import HIDDEN_S
 from twolane.contracts.upkeep import Reap
@@ -221,20 +222,24 @@ class Round:
 
     def until_written(self, name: str, least: int) -> None:
         """Wait until the processes have written so many lines."""
-        deadline = time.monotonic() + WITHIN_S
-        while len(lines(self.folder, name)) < least:
-            assert time.monotonic() < deadline, f"no {least} lines of {name} in {WITHIN_S:g} s\n{self.tail()}"
-            time.sleep(0.01)  # other processes are watched, which no event of ours announces
+        until(
+            lambda: len(lines(self.folder, name)) >= least, f"{least} lines of {name}", WITHIN_S,
+            told=self.tail, look_s=0.01,
+        )  # fmt: skip
 
     # The end
 
     def finish(self, workers: Workers, *, all_sent: bool) -> None:
         """Wait until nothing waits or runs, everything is told and SQS is empty."""
-        deadline = time.monotonic() + WITHIN_S
-        while (why := self._unfinished(all_sent=all_sent)) is not None:
-            assert time.monotonic() < deadline, f"not over in {WITHIN_S:g} s: {why}\n{self.tail()}"
-            workers.keep_up()
-            time.sleep(LOOK_S)  # other processes are watched, which no event of ours announces
+        why: str | None = ""
+
+        def is_over() -> bool:
+            nonlocal why
+            if (why := self._unfinished(all_sent=all_sent)) is not None:
+                workers.keep_up()
+            return why is None
+
+        until(is_over, "all is over", WITHIN_S, told=lambda: f"{why}\n{self.tail()}", look_s=LOOK_S)
         self.killed |= workers.died()
         self.ends = workers.ends()
 
@@ -335,10 +340,11 @@ class Round:
         """All of the dead-letter queue, taken out."""
         client = self.cloud.sqs.client
         url = client.get_queue_url(QueueName=f"{self.cloud.name}-default-dead")["QueueUrl"]
-        deadline = time.monotonic() + HIDDEN_S + WITHIN_S
-        while self._hidden(url):  # a sweep was looking at them: its answer was lost, or it was killed
-            assert time.monotonic() < deadline, "copies in the dead-letter queue stay hidden"
-            time.sleep(LOOK_S)  # SQS shows them again, which no event of ours announces
+        # a sweep was looking at the hidden ones: its answer was lost, or it was killed
+        until(
+            lambda: not self._hidden(url), "no copy in the dead-letter queue is hidden",
+            HIDDEN_S + WITHIN_S, look_s=LOOK_S,
+        )  # fmt: skip
         found: list[dict[str, Any]] = []
         while came := client.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
             found += [json.loads(message["Body"]) for message in came]

@@ -19,6 +19,7 @@ from tests.kill.ledger import (
     lines,
     settle_accounts,
 )
+from tests.waiting import until
 from twolane.backends.sqlite import SqliteRecords
 from twolane.values.errors import QueueMissing
 from twolane.values.record import State
@@ -84,11 +85,14 @@ class Round:
 
     def finish(self, *, all_sent: bool) -> None:
         """Wait until nothing waits or runs and everything is told, then stop the workers."""
-        deadline = time.monotonic() + DEADLINE_S
-        while not self._is_over(all_sent=all_sent):
-            assert time.monotonic() < deadline, f"not settled in {DEADLINE_S} s:\n{self.tail()}"
+
+        def is_over() -> bool:
+            if self._is_over(all_sent=all_sent):
+                return True
             self.keep_one_up()
-            time.sleep(0.05)  # other processes are watched, which no event of ours announces
+            return False
+
+        until(is_over, "all is settled", DEADLINE_S, told=self.tail, look_s=0.05)
         for worker in self.workers:
             worker.terminate()
         while self.workers:

@@ -17,6 +17,7 @@ from tests.forks import Forked, start
 from tests.inbox import WebInbox, web_inbox
 from tests.kill.ledger import lines
 from tests.kill.test_kill import ROUNDS, SEED
+from tests.waiting import until
 from twolane.backends.sqlite import SqliteRecords
 from twolane.values.record import State
 from twolane.wiring.alert_targets import AppriseTarget
@@ -64,10 +65,7 @@ class Round:
 
     def until(self, condition: str, within_s: float = WITHIN_S) -> None:
         """Wait for a property of this round to hold."""
-        deadline = time.monotonic() + within_s
-        while not getattr(self, condition):
-            assert time.monotonic() < deadline, f"not {condition} within {within_s} s:\n{self.tail()}"
-            time.sleep(0.02)  # other processes are watched, which no event of ours announces
+        until(lambda: getattr(self, condition), condition, within_s, told=self.tail)
 
     @property
     def sent(self) -> bool:

@@ -9,11 +9,11 @@ import re
 import signal
 import sqlite3
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.forks import ROOT, start
+from tests.waiting import until
 from twolane.backends.sqlite import SqliteQueue, SqliteRecords
 from twolane.contracts.queue import DeadLetterDelivery, Entry, Outgoing, Receive, Send
 from twolane.contracts.watch import LeadWatch, ObserveConditions
@@ -23,15 +23,6 @@ from twolane.wiring.clock import SystemClock
 
 DEADLINE_S = 60.0
 CLOCK = SystemClock()
-
-
-def until(condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> float:
-    """Wait for a condition; a deadline is a failure. Answers how long it took, in seconds."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < deadline_s, f"not within {deadline_s:g} s: {what}"
-        time.sleep(0.01)
-    return time.monotonic() - began
 
 
 class Watched:
@@ -133,10 +124,7 @@ class Process:
             assert self.process.poll() is None, f"it ended before {words!r}\n{self.log}"
             return self.log.count(words) >= times
 
-        try:
-            return until(said, words)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.log}") from None
+        return until(said, words, told=lambda: self.log)
 
     def send_signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.absent import mount_small
-from tests.watch.processes import Process, Watched, until
+from tests.waiting import until
+from tests.watch.processes import Process, Watched
 from twolane.values.fingerprint import normalised
 
 Start = Callable[..., Process]

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.watch.processes import Process, Watched, until
+from tests.waiting import until
+from tests.watch.processes import Process, Watched
 from twolane.values.condition import Kind
 
 Start = Callable[..., Process]

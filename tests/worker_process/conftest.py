@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.worker_process.processes import HERE, Worker, until
+from tests.forks import ROOT
+from tests.gates import Gate
+from tests.waiting import until
+from tests.worker_process.processes import HERE, Worker
 from twolane.backends.sqlite import SqliteRecords
 from twolane.values.record import Record, State
 from twolane.wiring.clock import SystemClock
@@ -22,6 +25,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.records = SqliteRecords(folder / "queue.db", SystemClock())
+        self._opened: list[Gate] = []
 
     def journal(self, word: str) -> list[tuple[int, list[str]]]:
         """Who wrote lines that begin with a word, and what else they say."""
@@ -34,7 +38,14 @@ class Place:
         until(lambda: len(self.journal(word)) >= times, f"{times} x {word} in the journal")
 
     def open_gate(self, gate: str) -> None:
-        (self.folder / gate).touch()
+        opened = Gate(self.folder / gate)
+        opened.open()
+        self._opened.append(opened)
+
+    def close(self) -> None:
+        self.records.close()
+        for gate in self._opened:
+            gate.close()
 
     def record(self, message_id: str) -> Record:
         found = self.records.get(message_id)
@@ -51,11 +62,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setenv("TWOLANE_TEST_FOLDER", str(tmp_path))
     monkeypatch.setenv("TWOLANE_QUEUE", f"sqlite:///{tmp_path / 'queue.db'}")
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     for name in ("TWOLANE_APP", "TWOLANE_WORKER", "TWOLANE_BLOBS"):
         monkeypatch.delenv(name, raising=False)
     made = Place(tmp_path)
     yield made
-    made.records.close()
+    made.close()
 
 
 def _sender(name: str) -> Any:

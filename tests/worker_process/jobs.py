@@ -14,6 +14,7 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI
 
+from tests.gates import pass_gate, pass_gate_async
 from twolane import Backoff, Lanes, TaskContext, Tasks, given
 from twolane.engine.limits import Limits
 from twolane.wiring.opening import make_runtime
@@ -48,8 +49,7 @@ def write(*words: object) -> None:
 
 
 def wait_for(gate: str) -> None:
-    while not (FOLDER / gate).exists():
-        time.sleep(0.005)
+    pass_gate(FOLDER / gate)
 
 
 @tasks.task(if_lost="alert", name="note")
@@ -73,8 +73,7 @@ def gated(gate: str) -> None:
 async def gated_async(gate: str) -> None:
     write("begin", gate)
     try:
-        while not (FOLDER / gate).exists():
-            await asyncio.sleep(0.005)
+        await pass_gate_async(FOLDER / gate)
     finally:
         write("end", gate)
 

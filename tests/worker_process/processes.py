@@ -13,17 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.forks import Forked, start
+from tests.waiting import WITHIN_S, until
 
 HERE = Path(__file__).parent
-DEADLINE_S = 100.0
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    """Wait for a condition; a deadline is a failure."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_S:g} s: {what}"
-        time.sleep(0.02)  # other processes are watched, which no event of ours announces
 
 
 class Worker:
@@ -79,11 +71,8 @@ class Worker:
         self.until(lambda: text in self.log, text)
 
     def until(self, condition: Callable[[], object], what: str) -> None:
-        try:
-            until(lambda: condition() or self.process.poll() is not None, what)
-            assert condition(), f"the parent ended with {self.process.poll()} before: {what}"
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.log}") from None
+        until(lambda: condition() or self.process.poll() is not None, what, told=lambda: self.log)
+        assert condition(), f"the parent ended with {self.process.poll()} before: {what}\n{self.log}"
 
     def signal(self, number: int = signal.SIGTERM) -> None:
         self.process.send_signal(number)
@@ -95,7 +84,7 @@ class Worker:
 
     def exit_code(self) -> int:
         try:
-            return self.process.wait(DEADLINE_S)
+            return self.process.wait(WITHIN_S)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"it does not end\n{self.log}") from None
 

@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 from tests.aws.places import Place as AwsPlace
 from tests.aws.places import bucket
 from tests.aws.servers import Server
+from tests.waiting import until
 from tests.worker_process.conftest import Place
-from tests.worker_process.processes import Worker, until
+from tests.worker_process.processes import Worker
 from twolane.cli.commands import app as cli
 from twolane.values.record import State
 from twolane.wiring.clock import SystemClock

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.waiting import until
 from tests.worker_process.conftest import Place
-from tests.worker_process.processes import until
 from twolane.values.record import State
 
 

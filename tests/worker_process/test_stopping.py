@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.absent import absent
+from tests.waiting import until
 from tests.worker_process.conftest import Place
-from tests.worker_process.processes import lives, until
+from tests.worker_process.processes import lives
 from twolane.values.record import State
 
 

@@ -6,13 +6,13 @@ import asyncio
 import os
 import signal
 import threading
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
 
+from tests.gates import pass_gate_async
 from twolane import GiveUp, RetryLater, TaskContext, Tasks
 from twolane.aws_lambda import door
 
@@ -93,13 +93,8 @@ def dies(ctx: TaskContext) -> None:
 @tasks.task(if_lost="alert", name="gated")
 async def gated(gate: str) -> None:
     journal("gated", gate)
-    await asyncio.to_thread(wait_for, Path(gate))
+    await pass_gate_async(Path(gate))
     journal("passed", gate)
-
-
-def wait_for(gate: Path) -> None:
-    while not gate.exists():
-        time.sleep(0.01)
 
 
 @tasks.task(if_lost="alert", name="sends_on")

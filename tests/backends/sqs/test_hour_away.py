@@ -15,7 +15,7 @@ from tests.aws.places import Place
 from tests.aws.proxy import proxy
 from tests.aws.servers import Server
 from tests.engine.working import WAIT_S, working
-from tests.worker_process.processes import until
+from tests.waiting import until
 from twolane import Tasks
 from twolane.backends.sqs.queue import SWEEP_S
 from twolane.values.errors import SendUnknown

@@ -13,7 +13,7 @@ from tests.aws.places import Place
 from tests.aws.proxy import Proxy, proxy
 from tests.aws.servers import Server
 from tests.contract.house import answer_of
-from tests.worker_process.processes import until
+from tests.waiting import until
 from twolane.backends.sqs import SqsQueue
 from twolane.backends.sqs.polling import pause_for
 from twolane.backends.sqs.wires import Wires

@@ -13,7 +13,7 @@ import pytest
 from tests.aws.places import Place
 from tests.aws.servers import Server
 from tests.contract.house import FAILURE, answer_of
-from tests.worker_process.processes import until
+from tests.waiting import until
 from twolane.backends.sqs import SqsQueue
 from twolane.contracts.queue import (
     AckDelivery,
