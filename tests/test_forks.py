@@ -70,11 +70,11 @@ ENDS = {
     "by SIGKILL": "os.kill(os.getpid(), signal.SIGKILL)",
     "by SIGTERM": "os.kill(os.getpid(), signal.SIGTERM)",
     "by SIGINT": "os.kill(os.getpid(), signal.SIGINT); signal.pause()",
-    "with a thread": "threading.Thread(target=lambda: (time.sleep(0.1), print('the thread has ended'))).start()",
+    "with a thread": "threading.Thread(target=lambda: (threading.main_thread().join(), print('the thread has ended'))).start()",
     "with a daemon": "threading.Thread(target=signal.pause, daemon=True).start()",
     "with a duty": "atexit.register(print, 'the duty is done')",
 }
-HEAD = "import atexit, os, signal, sys, threading, time\n"
+HEAD = "import atexit, os, signal, sys, threading\n"
 
 
 Told = tuple[int, str]

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests import forks
+from tests.engine.working import Steps
 from twolane.backends.sqlite import SqliteRecords
 from twolane.contracts.queue import CancelMessage, Outgoing, Send
 from twolane.values.record import Record, State
@@ -115,14 +116,15 @@ async def _filled(shop: Any) -> dict[str, str]:
     }
     ids = {name: (await send).id for name, send in sends.items()} | {"unreadable": unreadable.id}
     await runtime.batcher.ask(CancelMessage(ids["cancelled"]))
+    steps = runtime.observer = Steps()
     runtime.work_as("process")
     await runtime.start()
     ends = {
         "done": State.DONE, "dead": State.DEAD, "gave_up": State.DEAD, "expired": State.DEAD,
         "reads": State.DEAD, "unreadable": State.DEAD,
     }  # fmt: skip
-    while any(runtime.stores.records.get(ids[name]).state is not end for name, end in ends.items()):
-        await asyncio.sleep(0.01)
+    await steps.until("settled", len(ends) + 1)  # `fails` has a second attempt
+    assert {name: runtime.stores.records.get(ids[name]).state for name in ends} == ends
     await runtime.stop()
     return ids
 

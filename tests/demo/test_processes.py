@@ -10,7 +10,7 @@ import pytest
 from twolane.cli.demo.failure import DemoFailed
 from twolane.cli.demo.processes import Processes, is_gone
 
-WAITS = "import os, sys, time; print(os.getpid(), flush=True); time.sleep(600)"
+WAITS = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
 
 
 def test_a_process_ends_with_the_block(tmp_path: Path) -> None:
@@ -28,6 +28,17 @@ def test_a_process_that_ended_is_named_with_its_last_words(tmp_path: Path) -> No
             processes.until(lambda: None, "it to start")
     assert "one ended with exit code 1 while the demo waited for it to start" in str(failure.value)
     assert str(failure.value).endswith("--- the end of one.log\nno such app")
+
+
+def test_the_log_of_a_process_that_another_started_is_shown_too(tmp_path: Path) -> None:
+    with Processes(tmp_path, {}) as processes:
+        processes.start("one", [sys.executable, "-c", "import sys; sys.exit('no such app')"])
+        processes.log("worker").write_text("no such table")
+        with pytest.raises(DemoFailed) as failure:
+            processes.until(lambda: None, "it to start")
+    assert str(failure.value).endswith(
+        "--- the end of one.log\nno such app\n--- the end of worker.log\nno such table"
+    )
 
 
 def test_what_is_late_is_said(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.clock import FakeClock
+from tests.logged import Logged
 from twolane.engine import background as background_module
 from twolane.engine.background import Background, Call
 from twolane.engine.limits import Limits
@@ -56,25 +57,6 @@ async def turns(number: int = 5) -> None:
     """Let what is ready run."""
     for _ in range(number):
         await asyncio.sleep(0)
-
-
-class Told(logging.Handler):
-    """Awaits a log line."""
-
-    def __init__(self, words: str) -> None:
-        super().__init__()
-        self.words = words
-        self.heard = asyncio.Event()
-        self.loop = asyncio.get_running_loop()
-        logging.getLogger(LOG).addHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if self.words in record.getMessage():
-            self.loop.call_soon_threadsafe(self.heard.set)
-
-    async def wait(self) -> None:
-        await self.heard.wait()
-        logging.getLogger(LOG).removeHandler(self)
 
 
 class TestPrepare:
@@ -300,7 +282,7 @@ class TestWarnings:
                 began.set()
                 opened.wait(WAIT_S)
 
-            told = Told("Ask the question again")
+            told = Logged("Ask the question again")
             lasting = [house.call(lasts_async if is_async else lasts)]
             chains = [asyncio.create_task(house.lane.run_all(lasting))]
             await asyncio.to_thread(began.wait, WAIT_S)
@@ -321,7 +303,7 @@ class TestWarnings:
 
         async def main() -> None:
             async def lasts() -> None:
-                told = Told(f"lasts id-of-lasts has been running for {len(house.ran) + 1}.0 s")
+                told = Logged(f"lasts id-of-lasts has been running for {len(house.ran) + 1}.0 s")
                 await asyncio.sleep(0)
                 house.clock.advance(len(house.ran) + 1.0)
                 await told.wait()
@@ -344,7 +326,7 @@ class TestWarnings:
 
             def waits_for_a_thread() -> None: ...
 
-            told = Told("Ask the question again")
+            told = Logged("Ask the question again")
             chains = [asyncio.create_task(house.lane.run_all([house.call(lasts)]))]
             await asyncio.to_thread(began.wait, WAIT_S)
             chains.append(asyncio.create_task(house.lane.run_all([house.call(waits_for_a_thread)])))

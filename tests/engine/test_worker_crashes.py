@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.engine.working import OFTEN_S, Working, working
+from tests.engine.working import OFTEN_S, Flushes, Working, working
+from tests.logged import Logged
 from twolane import TaskContext, Tasks
 from twolane.backends.memory import MemoryBlobs
 from twolane.backends.sqlite import SqliteQueue, SqliteRecords
@@ -185,9 +186,10 @@ def test_a_busy_worker_makes_room_for_a_suspect_that_waits_too_long(
             assert settled == ["quick", "long", "suspect", "quick"]
 
     async def noted(worker: Working) -> None:
-        """Wait until a poll has seen that a suspect waits."""
-        while worker.runtime._worker._suspects_since is None:
-            await asyncio.sleep(OFTEN_S)
+        """Wait until a poll has seen that a suspect waits: it reaps again when it has noted what it found."""
+        flushes = Flushes(worker.runtime.stores.queue)
+        await flushes.until("Reap", 2)
+        assert worker.runtime._worker._suspects_since is not None
 
     asyncio.run(main())
 
@@ -257,8 +259,8 @@ def test_the_death_of_a_neighbour_is_told(
         async with start() as worker:
             await asyncio.to_thread(neighbour.send, one)
             await worker.steps.until("settled", 1)
+            told = Logged("worker neighbour died without a word")
             await asyncio.to_thread(neighbour.crash)
-            while "worker neighbour died without a word" not in caplog.text:
-                await asyncio.sleep(OFTEN_S)
+            await told.wait()
 
     asyncio.run(main())

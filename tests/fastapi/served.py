@@ -4,13 +4,13 @@ import asyncio
 import logging
 import os
 import sys
-import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import BackgroundTasks, FastAPI
 from fastapi.responses import StreamingResponse
 
+from tests.gates import await_word, await_word_async
 from twolane import Lanes, Tasks
 from twolane.backends.memory import MemoryBlobs, MemoryQueue
 from twolane.engine.ids import new_id
@@ -30,26 +30,32 @@ runtime = Runtime(
     in_app=False,
 )
 tasks.swap_runtime(runtime)
-opened = threading.Event()
+STDIN = sys.stdin.fileno()
 if "LOGGING" not in os.environ:
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(name)s: %(message)s")
 logging.getLogger("twolane.send").setLevel(logging.WARNING)
+
+
+stop_begins = asyncio.Event()
+begin_stop = runtime.begin_stop
+
+
+def begin_stop_and_tell() -> None:
+    begin_stop()
+    stop_begins.set()
+
+
+runtime.begin_stop = begin_stop_and_tell  # type: ignore[method-assign]
 
 
 def say(line: str) -> None:
     os.write(1, f"{line}\n".encode())
 
 
-def read_stdin() -> None:
-    sys.stdin.readline()
-    opened.set()
-
-
 async def waits_async() -> None:
     say("waits_async begins")
     try:
-        while not opened.is_set():
-            await asyncio.sleep(0.01)
+        await await_word_async(STDIN)
     except asyncio.CancelledError:
         say("waits_async is cancelled")
         raise
@@ -59,7 +65,7 @@ async def waits_async() -> None:
 def waits() -> None:
     say("waits begins")
     try:
-        opened.wait()
+        await_word(STDIN)
         say("waits ends")
     finally:
         say("waits's finally")
@@ -68,7 +74,7 @@ def waits() -> None:
 async def holds() -> None:
     """Holds the event loop."""
     say("holds begins")
-    opened.wait()
+    await_word(STDIN)
     say("holds ends")
 
 
@@ -91,7 +97,6 @@ async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
 
 app = FastAPI(lifespan=lifespan)
 tasks.install(app)
-threading.Thread(target=read_stdin, daemon=True).start()
 
 
 @app.post("/fastapi/{kind}")
@@ -120,8 +125,8 @@ async def send() -> None:
 async def events() -> StreamingResponse:
     async def until_the_stop() -> AsyncGenerator[bytes]:
         yield b"open\n"
-        while not runtime.background.stops:
-            await asyncio.sleep(0.01)
+        await stop_begins.wait()
+        assert runtime.background.stops
         say("the stream heard of the stop")
         yield b"closed\n"
 

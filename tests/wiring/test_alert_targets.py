@@ -15,6 +15,7 @@ import pytest
 from tests.clock import FakeClock
 from tests.contract.house import House, InSqlite
 from tests.inbox import WebInbox, mail_inbox, web_inbox
+from tests.logged import Logged
 from twolane.contracts.outbox import OweNotice
 from twolane.contracts.queue import DeadLetterDelivery, Send
 from twolane.engine.batcher import Batcher
@@ -235,10 +236,10 @@ class TestWeb:
 
         async def main() -> None:
             teller = Teller(telling.batcher, house.records, [LogTarget(), *telling.targets], house.clock)
+            said = Logged("ALERTS DO NOT REACH")
             teller.start()
             await asyncio.to_thread(inbox.until, 1)
-            while "ALERTS DO NOT REACH" not in caplog.text:
-                await asyncio.sleep(0)
+            await said.wait()
             await teller.finish()
 
         asyncio.run(main())
