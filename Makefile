@@ -61,13 +61,13 @@ bench: $(VENV)/.bench $(VENV)-aws/.ready ## how fast, beside bare sketches and p
 matrix: $(foreach version,$(FASTAPI_VERSIONS),matrix-$(version)) matrix-oldest ## the FastAPI door with each FastAPI (FASTAPI_VERSIONS=)
 
 matrix-oldest: $(VENV)-oldest/.ready ## the FastAPI door with the oldest FastAPI and pydantic
-	@"$(VENV)-oldest/bin/python" -m pytest tests/fastapi -p no:cacheprovider $(ARGS)
+	@"$(VENV)-oldest/bin/python" -m pytest tests/fastapi -m "not aws" -p no:cacheprovider $(ARGS)
 
 matrix-%: requirements/oldest.in
 	@mkdir -p "$(VENV)-$*"
 	@sed -e '/^pydantic/d' -e 's/^fastapi.*/fastapi==$*.*/' requirements/oldest.in > "$(VENV)-$*.in"
 	@tools/venv "$(VENV)-$*" "$(VENV)-$*.in"
-	@"$(VENV)-$*/bin/python" -m pytest tests/fastapi -p no:cacheprovider $(ARGS)
+	@"$(VENV)-$*/bin/python" -m pytest tests/fastapi -m "not aws" -p no:cacheprovider $(ARGS)
 
 requirements: $(VENV)/.ready ## compile requirements/*.in anew (needs uv; it is installed into the environment where missing)
 	@command -v uv >/dev/null || "$(BIN)/python" -m pip install --quiet uv

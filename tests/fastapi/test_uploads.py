@@ -7,7 +7,6 @@ import hashlib
 import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +25,6 @@ from twolane.wiring.settings import read_settings
 
 CONTENT = b"number,seats\nLH400,120\n"
 SECRET = b"0123456789abcdef0123456789abcdef"
-needs_s3 = pytest.mark.skipif(
-    find_spec("botocore") is None, reason="the environment of the oldest FastAPI has nothing of AWS"
-)
 
 
 def bucket(server: Server) -> Any:
@@ -86,7 +82,7 @@ def make_app(**options: Any) -> tuple[FastAPI, Tasks]:
     return app, tasks
 
 
-@pytest.fixture(params=["files", pytest.param("s3", marks=needs_s3)])
+@pytest.fixture(params=["files", pytest.param("s3", marks=pytest.mark.aws)])
 def shop(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     """The same app over a folder, and over a bucket."""
     if request.param == "s3":
@@ -199,7 +195,7 @@ def test_a_token_ends(shop: Shop) -> None:
     assert forms.promised(form["token"]).until > UPLOADING_S
 
 
-@needs_s3
+@pytest.mark.aws
 def test_s3_takes_the_file_of_the_form_and_no_other(aws: Server) -> None:
     blobs = bucket(aws)
     key = blobs.new_key()
@@ -226,7 +222,7 @@ def signature_of(fields: dict[str, str]) -> str:
     return hmac.digest(key, fields["policy"].encode(), "sha256").hex()
 
 
-@needs_s3
+@pytest.mark.aws
 def test_a_checksum_that_s3_tells_is_believed_and_nothing_is_read(
     aws: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
