@@ -20,7 +20,6 @@ SOURCE = str(Path(twolane.__file__).parents[1])
 
 
 @pytest.mark.long
-@pytest.mark.skipif(os.environ.get("CI") != "true", reason="10 MB under three kills: in CI, and by make demo")
 def test_the_whole_demo_leaves_nothing_behind(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": SOURCE, "TMPDIR": str(tmp_path)}
     played = run("twolane", "demo", "--json", environment=environment, folder=tmp_path)
