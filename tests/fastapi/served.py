@@ -34,8 +34,6 @@ STDIN = sys.stdin.fileno()
 if "LOGGING" not in os.environ:
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(name)s: %(message)s")
 logging.getLogger("twolane.send").setLevel(logging.WARNING)
-
-
 stop_begins = asyncio.Event()
 begin_stop = runtime.begin_stop
 
