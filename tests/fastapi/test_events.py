@@ -241,9 +241,8 @@ class TestHowItEnds:
                 stream.reads.clear()
                 for done in range(1, 6):
                     watched.progress(receipt, done)
-                    await looks.until(
-                        looks.count + 3
-                    )  # the first may be under way; the third comes after the second
+                    # the first may be under way, and what the second finds is passed on before the third
+                    await looks.until(looks.count + 3)
                 stream.reads.set()
                 await stream.until(lambda s: s.events[-1]["done"] == 5)
             return stream
