@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.aws.bodies import read_whole
 from tests.aws.faults import Answer, Chances, Dropped, Exchange, Fault, Weather, delay
 from tests.aws.servers import Server
 
@@ -171,7 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.upstream.close()
 
     def handle_any(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = read_whole(self.rfile, int(self.headers.get("Content-Length") or 0))
         if self.path == CONTROL:
             self.control(body)
             return

@@ -30,6 +30,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.aws.bodies import read_whole
 from tests.forks import start
 from tests.waiting import until
 
@@ -318,7 +319,7 @@ class _Routes(BaseHTTPRequestHandler):
         )
 
     def do_POST(self) -> None:
-        payload = self._body()
+        payload = read_whole(self.rfile, int(self.headers["Content-Length"]))
         error_type = self.headers.get("Lambda-Runtime-Function-Error-Type")
         if self.path == f"{_ROUTE}init/error":
             self.server.sandbox.failed_to_start(payload, error_type or "Runtime.Unknown")
@@ -329,16 +330,6 @@ class _Routes(BaseHTTPRequestHandler):
         else:
             return self._say(404)
         return self._say(202, b'{"status":"OK"}')
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        body = b""
-        while size := int(self.rfile.readline(), 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return body
 
     def _say(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import random
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -79,11 +80,14 @@ def between(upstream: Upstream) -> Iterator[Proxy]:
         yield made
 
 
+def connect(server: Server) -> http.client.HTTPConnection:
+    where = urlsplit(server.url)
+    return http.client.HTTPConnection(where.hostname or "", where.port, timeout=10)
+
+
 def ask(server: Server) -> tuple[int, bytes, str | None]:
     """One request, over a connection of its own: status, body, and a header that is passed on."""
-    where = urlsplit(server.url)
-    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=10)
-    with closing(connection):
+    with closing(connect(server)) as connection:
         connection.request("POST", "/", BATCH, TARGET)
         answer = connection.getresponse()
         return answer.status, answer.read(), answer.getheader("x-told")
@@ -95,6 +99,15 @@ def test_a_calm_day_changes_nothing_and_counts(upstream: Upstream, between: Prox
     assert (status, told) == (200, "yes")
     assert len(json.loads(body)["Successful"]) == 4
     assert between.told() == {"counts": {"SendMessageBatch": 1}, "dealt": {}}
+
+
+def test_a_request_that_a_kill_has_cut_short_is_not_passed_on(upstream: Upstream, between: Proxy) -> None:
+    with closing(connect(between.server)) as connection:
+        connection.request("POST", "/", BATCH, TARGET | {"Content-Length": str(len(BATCH) + 1)})
+        connection.sock.shutdown(socket.SHUT_WR)
+        with pytest.raises(http.client.RemoteDisconnected):
+            connection.getresponse()
+    assert upstream.came == []
 
 
 @pytest.mark.parametrize(("fault", "arrivals"), [(drop_before, 0), (drop_after, 1)])

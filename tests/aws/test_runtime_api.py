@@ -18,7 +18,7 @@ from tests.waiting import until
 from tests.worker_process.processes import lives
 
 CODE = """
-import os, signal, threading
+import os, signal, socket, threading
 
 def turn():
     while True:
@@ -41,6 +41,13 @@ def handler(event, context):
             print("hanging", flush=True)
             threading.Event().wait()
         case "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "begin to answer":
+            begun = socket.create_connection(os.environ["AWS_LAMBDA_RUNTIME_API"].split(":"))
+            path = f"/2018-06-01/runtime/invocation/{context.aws_request_id}/response"
+            begun.sendall(f"POST {path} HTTP/1.1\\r\\nContent-Length: 26\\r\\n\\r\\n".encode() + event["sent"].encode())
+            begun.shutdown(socket.SHUT_WR)
+            begun.recv(1)  # it was looked at
             os.kill(os.getpid(), signal.SIGKILL)
         case "turn":
             threading.Thread(target=turn, daemon=True).start()
@@ -125,6 +132,13 @@ def test_a_start_that_fails_fails_each_invocation(run: Callable[..., Function]) 
         assert answer.error_type is not None
         assert "the start is broken" in answer.value["errorMessage"]
     assert not worker.sandboxes
+
+
+@pytest.mark.parametrize("sent", ["", '{"batchItemFailures": ['])
+def test_an_answer_that_a_kill_has_cut_short_is_none(run: Callable[..., Function], sent: str) -> None:
+    answer = run().invoke({"do": "begin to answer", "sent": sent})
+
+    assert answer.error_type == "Runtime.ExitError"
 
 
 def test_a_busy_sandbox_is_joined_by_another_up_to_the_limit(run: Callable[..., Function]) -> None:
